@@ -1,0 +1,137 @@
+import { z } from 'zod';
+import { Input, Slug } from '../src-lab/input';
+import { InputReply, SessionView } from '../src-lab/view';
+
+/** Imports nothing of Electron, Node or the DOM: main, preload and renderer all read this file. */
+
+const Session = z.uuid();
+const Empty = z.strictObject({});
+const call = <P extends z.ZodType, R extends z.ZodType>(doc: string, params: P, reply: R) => ({ doc, params, reply });
+const event = <P extends z.ZodType>(doc: string, payload: P) => ({ doc, payload });
+
+export const Theme = z.enum(['system', 'light', 'dark']);
+export const Settings = z.strictObject({
+  theme: Theme,
+  /** Text size in percent of the default, 80 to 200. */
+  textScale: z.int().min(80).max(200),
+  reducedMotion: z.boolean(),
+  /** Pane sizes in percent by pane id; the screen decides the ids. */
+  panes: z.record(z.string().max(40), z.array(z.number().min(0).max(100)).max(6)),
+});
+export type Settings = z.infer<typeof Settings>;
+
+const LabSummary = z.strictObject({
+  id: Slug,
+  number: z.int(),
+  title: z.string(),
+  summary: z.string(),
+  minutes: z.int(),
+  points: z.int(),
+  /** Null: not begun. */
+  progress: z
+    .strictObject({ session: Session, score: z.number(), checkpoints: z.int(), settled: z.int(), complete: z.boolean() })
+    .nullable(),
+  checkpoints: z.int(),
+});
+export type LabSummary = z.infer<typeof LabSummary>;
+
+/** Something the learner must know: what happened, what was kept, what to do. */
+export const Notice = z.strictObject({
+  id: z.string(),
+  tone: z.enum(['info', 'warning', 'error']),
+  what: z.string(),
+  kept: z.string(),
+  todo: z.string(),
+});
+export type Notice = z.infer<typeof Notice>;
+
+/** Every call from the screen to the desktop. Adding one is an entry here and a handler; nothing else knows names. */
+export const contract = {
+  'app.start': call(
+    'What the screen needs before it draws: settings, the lab to reopen, notices since the last start.',
+    Empty,
+    z.strictObject({
+      version: z.string(),
+      platform: z.string(),
+      settings: Settings,
+      /** Lab that was open, or that the command line names; null: show the home screen. */
+      open: Slug.nullable(),
+      notices: z.array(Notice),
+    }),
+  ),
+  'settings.set': call('Changes settings; they are on disk before the reply.', Settings.partial(), Settings),
+  'labs.list': call('The course, with progress.', Empty, z.array(LabSummary)),
+  'lab.open': call('Opens a lab where the learner left it, or at its beginning.', z.strictObject({ lab: Slug }), SessionView),
+  'lab.restart': call(
+    'Begins a lab anew. The earlier attempt is kept in the progress store.',
+    z.strictObject({ lab: Slug }),
+    SessionView,
+  ),
+  'lab.close': call('Returns to the home screen; the next start does not reopen the lab.', Empty, Empty),
+  'lab.input': call(
+    'Applies one input of the learner. It is on disk before the reply is sent.',
+    z.strictObject({ session: Session, input: Input }),
+    InputReply,
+  ),
+  'lab.export': call(
+    'Writes the transcript of a session to a file that the learner chooses.',
+    z.strictObject({ session: Session }),
+    z.strictObject({ file: z.string().nullable(), inputs: z.int() }),
+  ),
+  'work.cancel': call(
+    'Stops the work that `busy` reports. An input that was under way is not kept; the session goes on before it.',
+    Empty,
+    Empty,
+  ),
+} as const;
+
+/** What a menu item or a shortcut of the system asks the screen to do. */
+export const MenuCommand = z.enum([
+  'home',
+  'restart',
+  'export',
+  'palette',
+  'shortcuts',
+  'theme-system',
+  'theme-light',
+  'theme-dark',
+  'text-larger',
+  'text-smaller',
+  'text-reset',
+]);
+export type MenuCommand = z.infer<typeof MenuCommand>;
+
+/** Every message from the desktop to the screen. */
+export const events = {
+  notice: event('Something the learner must know now.', Notice),
+  'session.restored': event(
+    'The simulator was restarted and the session replayed; this is its state.',
+    z.strictObject({ session: Session, view: SessionView }),
+  ),
+  busy: event('Long work in main: progress 0 to 1, or null when it ended.', z.strictObject({ what: z.string(), progress: z.number().nullable() })),
+  menu: event('A menu item or global shortcut asks for an action of the screen.', z.strictObject({ command: MenuCommand })),
+  'lab.wanted': event('A second start of the application names a lab: the screen opens it.', z.strictObject({ lab: Slug })),
+} as const;
+
+export type Name = keyof typeof contract;
+export type Params<N extends Name> = z.input<(typeof contract)[N]['params']>;
+export type Reply<N extends Name> = z.output<(typeof contract)[N]['reply']>;
+export type EventName = keyof typeof events;
+export type Payload<N extends EventName> = z.output<(typeof events)[N]['payload']>;
+
+/** What main must provide; a call without a handler does not compile. Params arrive parsed, defaults filled in. */
+export type Handlers = { readonly [N in Name]: (params: z.output<(typeof contract)[N]['params']>) => Promise<Reply<N>> };
+
+/** Every reply that crosses the bridge: an error is a value with words for the learner. */
+export const Envelope = z.discriminatedUnion('ok', [
+  z.strictObject({ ok: z.literal(true), value: z.unknown() }),
+  z.strictObject({ ok: z.literal(false), code: z.string(), message: z.string() }),
+]);
+export type Envelope = z.infer<typeof Envelope>;
+
+/** What the preload script exposes as `window.seamlab`: two functions, no more. */
+export interface Bridge {
+  call(name: string, params: unknown): Promise<Envelope>;
+  /** @returns a function that ends the subscription. */
+  on(name: string, listener: (payload: unknown) => void): () => void;
+}
