@@ -1,0 +1,60 @@
+import { svelte } from '@sveltejs/vite-plugin-svelte';
+import { defineConfig } from 'electron-vite';
+import { join } from 'node:path';
+
+/**
+ * How main, worker, command line, preload and screen are built, all into out/. Everything is bundled except Electron,
+ * Node's own modules and the packages under `dependencies` in package.json.
+ *
+ * The targets are those of the oldest runtime the application is run on (Electron 33), not of the one it ships with.
+ */
+const from = (path: string): string => join(import.meta.dirname, path);
+const node = 'node20.18';
+const chromium = 'chrome130';
+
+export default defineConfig({
+  main: {
+    build: {
+      target: node,
+      outDir: from('out/main'),
+      minify: false,
+      reportCompressedSize: false,
+      rolldownOptions: {
+        input: {
+          index: from('src-main/index.ts'),
+          worker: from('src-main/worker.ts'),
+          cli: from('src-main/cli/index.ts'),
+        },
+        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+      },
+    },
+  },
+  preload: {
+    build: {
+      target: node,
+      outDir: from('out/preload'),
+      minify: false,
+      reportCompressedSize: false,
+      // A sandboxed preload can require Electron and nothing else.
+      externalizeDeps: false,
+      rolldownOptions: {
+        input: { index: from('src-main/preload.ts') },
+        output: { format: 'cjs', entryFileNames: '[name].cjs', codeSplitting: false },
+      },
+    },
+  },
+  renderer: {
+    root: from('src-renderer'),
+    base: './',
+    plugins: [svelte({ configFile: false })],
+    build: {
+      target: chromium,
+      outDir: from('out/renderer'),
+      // The content security policy allows no data: fonts or scripts.
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      reportCompressedSize: false,
+      rolldownOptions: { input: from('src-renderer/index.html') },
+    },
+  },
+});
