@@ -1,0 +1,387 @@
+import { join } from 'node:path';
+import { Slug, type Input } from '../src-lab/input';
+import type { InputReply, SessionView } from '../src-lab/view';
+import { writeAtomic } from './atomic';
+import type { EventName, Handlers, LabSummary, Notice, Payload, Settings } from './contract';
+import type { Log } from './log';
+import { noticeOf, paragraphOf, writeFaultOf, type LossReason, type News } from './notices';
+import type { Progress } from './progress';
+import { Refusal } from './serve';
+import { stamp, type Remembered } from './settings';
+import type { Attempt } from './store';
+import { WorkerLost, type Supervisor } from './supervisor';
+import { transcriptText } from './transcripts';
+import type { Opened, Workshop } from './workshop';
+
+/** What the desktop needs of the world; the application gives it Electron, a test gives it less. */
+export interface World {
+  readonly version: string;
+  readonly remembered: Remembered;
+  readonly progress: Progress;
+  readonly supervisor: Supervisor;
+  readonly log: Log;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** A new UUID. */
+  readonly uuid: () => string;
+  /** Sends an event to the screen; without a screen it is dropped. */
+  readonly emit: <N extends EventName>(name: N, payload: Payload<N>) => void;
+  /** Asks where to write `name`. @returns a path, or null when the learner changes their mind. */
+  readonly askFile: (name: string) => Promise<string | null>;
+  /** Asks for a folder. @returns a path, or null when the learner changes their mind. */
+  readonly askFolder: () => Promise<string | null>;
+  /** Shows the application in this theme. */
+  readonly applyTheme: (theme: Settings['theme']) => void;
+}
+
+/** The session that is open. `lines` is what was acknowledged: the truth of this run, whatever the disk does. */
+interface Open {
+  readonly attempt: Attempt;
+  readonly lines: string[];
+  /** Milliseconds since the start of the latest input; time in a transcript never runs backwards. */
+  at: number;
+  /** Worker that holds it. */
+  generation: number;
+}
+
+/** Milliseconds after which work is shown as work. */
+const BUSY_AFTER = 1_000;
+/** Milliseconds between two reports of progress. */
+const BUSY_EVERY = 100;
+
+/**
+ * What the calls of the contract do. Everything that touches the open session goes through one queue, so an input is
+ * applied, stored and acknowledged before the next one is looked at.
+ */
+export class Desktop {
+  readonly handlers: Handlers;
+  readonly #world: World;
+  #open: Open | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+  #waiting: Notice[] = [];
+  #listening = false;
+  #busy: { readonly what: string; readonly since: number; shown: number | null } | null = null;
+  readonly #toldBroken = new Set<string>();
+
+  constructor(world: World) {
+    this.#world = world;
+    for (const news of world.remembered.news) this.tell(news);
+    this.handlers = {
+      'app.start': () => this.#start(),
+      'settings.set': (change) => this.#set(change),
+      'labs.list': () => this.#labs(),
+      'lab.open': ({ lab }) => this.#serial('Opening the lab', () => this.#openLab(lab)),
+      'lab.restart': ({ lab }) => this.#serial('Restarting the lab', () => this.#restart(lab)),
+      'lab.close': () => this.#serial('Closing the lab', () => this.#close()),
+      'lab.input': ({ session, input }) => this.#serial('Running the machine', () => this.#input(session, input)),
+      'lab.export': ({ session }) => this.#export(session),
+      'work.cancel': async () => {
+        if (this.#busy !== null) world.supervisor.cancel();
+        return {};
+      },
+    };
+  }
+
+  /** Tells the learner: now when the screen listens, else with the reply to its next `app.start`. */
+  tell(news: News): void {
+    const notice = noticeOf(news);
+    this.#world.log('told', { code: news.code });
+    if (this.#listening) this.#world.emit('notice', notice);
+    else this.#waiting.push(notice);
+  }
+
+  /** The screen is gone or loads anew: what it must be told waits for its next start. */
+  deaf(): void {
+    this.#listening = false;
+  }
+
+  /** The screen crashed and is being loaded again. */
+  screenCrashed(): void {
+    this.deaf();
+    this.tell({ code: 'screen_crashed', inputs: this.#open?.lines.length ?? 0 });
+  }
+
+  /** The command line names a lab: the next start of the screen opens it, or the running screen is asked to. */
+  want(name: string): void {
+    const lab = Slug.safeParse(name);
+    if (!lab.success) return this.tell({ code: 'no_such_lab', name: name.slice(0, 40) });
+    if (this.#listening) this.#world.emit('lab.wanted', { lab: lab.data });
+    else this.#remember({ open: lab.data });
+  }
+
+  /** The worker was lost. Work under way deals with it itself; an idle session is opened again here. */
+  workerLost(why: LossReason): void {
+    void this.#serial('Restarting the simulator', async () => {
+      const open = this.#open;
+      if (open === null || open.generation === this.#world.supervisor.generation) return;
+      if (await this.#restore(why)) this.tell({ code: 'simulator_restarted', why, inputs: open.lines.length });
+    }).catch((error: unknown) => this.#world.log('restart failed', error));
+  }
+
+  /** The worker reports that replaying goes on. */
+  workerProgress(done: number, total: number): void {
+    this.#report(total === 0 ? 0 : done / total);
+  }
+
+  /** Writes every attempt ever made to a folder that the learner chooses. */
+  async exportEvery(): Promise<void> {
+    const { progress } = this.#world;
+    const folder = await this.#world.askFolder();
+    if (folder === null) return;
+    try {
+      const attempts = progress.attempts(null);
+      for (const attempt of attempts) {
+        writeAtomic(join(folder, fileNameOf(attempt)), transcriptText(attempt.header, progress.lines(attempt.id)), 0o644);
+      }
+      this.tell({ code: 'exported', folder, attempts: attempts.length });
+    } catch (error) {
+      this.#world.log('export failed', error);
+      this.tell({ code: 'not_exported', why: writeFaultOf((error as NodeJS.ErrnoException).code ?? '') });
+    }
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#queue;
+  }
+
+  async #start() {
+    const { version, remembered } = this.#world;
+    const notices = this.#waiting;
+    this.#waiting = [];
+    this.#listening = true;
+    return { version, platform: process.platform, settings: remembered.settings, open: remembered.open, notices };
+  }
+
+  async #set(change: Partial<{ [K in keyof Settings]: Settings[K] | undefined }>): Promise<Settings> {
+    const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
+    const settings = { ...this.#world.remembered.settings, ...(given as Partial<Settings>) };
+    this.#remember({ settings });
+    this.#world.applyTheme(settings.theme);
+    return settings;
+  }
+
+  async #labs(): Promise<LabSummary[]> {
+    const { labs, broken } = await this.#insist('labs');
+    for (const { folder, why } of broken) {
+      if (this.#toldBroken.has(folder + why)) continue;
+      this.#toldBroken.add(folder + why);
+      this.tell({ code: 'lab_broken', folder, why });
+    }
+    const attempts = this.#world.progress.attempts(null);
+    return labs.map(({ folder: _folder, hash, ...lab }) => {
+      const latest = attempts.find((attempt) => attempt.lab === lab.id && attempt.ended === null);
+      const standing = latest?.labHash === hash ? latest.standing : null;
+      const progress = latest !== undefined && standing !== null ? { session: latest.id, ...standing } : null;
+      return { ...lab, progress };
+    });
+  }
+
+  async #openLab(lab: string): Promise<SessionView> {
+    const { supervisor, progress } = this.#world;
+    if (this.#open !== null && this.#open.attempt.lab === lab && this.#open.generation === supervisor.generation) {
+      const view = await this.#insist('view', this.#open.attempt.id);
+      if (view !== null) return view;
+    }
+    await this.#leave();
+    const kept = progress.attempts(lab).find((attempt) => attempt.ended === null);
+    if (kept !== undefined) {
+      const lines = progress.lines(kept.id);
+      const opened = await this.#insist('open', {
+        lab,
+        session: kept.id,
+        started: kept.started,
+        kept: { header: kept.header, lines },
+      });
+      if (opened.kind === 'open') return this.#opened(kept, opened, lines);
+      if (opened.kind === 'changed') {
+        const code = opened.what === 'lab' ? 'lab_changed' : 'simulator_changed';
+        this.tell({ code, title: opened.title, inputs: kept.inputs });
+      } else if (opened.kind === 'damaged') {
+        this.tell({ code: 'not_replayable', title: opened.title, inputs: kept.inputs, line: opened.line });
+      } else throw this.#unopenable(lab, opened);
+      progress.end(kept.id);
+    }
+    return this.#openNew(lab);
+  }
+
+  async #openNew(lab: string): Promise<SessionView> {
+    const { uuid, now } = this.#world;
+    const session = uuid();
+    const started = now();
+    const opened = await this.#insist('open', { lab, session, started, kept: null });
+    if (opened.kind !== 'open') throw this.#unopenable(lab, opened);
+    // The name was a folder's: continue what was begun under the lab's own id.
+    if (opened.lab !== lab && this.#world.progress.attempts(opened.lab).some((attempt) => attempt.ended === null)) {
+      await this.#insist('close', session);
+      return this.#openLab(opened.lab);
+    }
+    const { labHash, simVersion, header } = opened;
+    return this.#opened({ id: session, lab: opened.lab, labHash, simVersion, started, header }, opened, []);
+  }
+
+  #opened(attempt: Attempt, opened: Opened & { kind: 'open' }, lines: string[]): SessionView {
+    const { id, lab, labHash, simVersion, started, header } = attempt;
+    this.#open = {
+      attempt: { id, lab, labHash, simVersion, started, header },
+      lines,
+      at: opened.at,
+      generation: this.#world.supervisor.generation,
+    };
+    this.#remember({ open: lab });
+    return opened.view;
+  }
+
+  #unopenable(lab: string, opened: Opened): Refusal {
+    if (this.#world.remembered.open === lab) this.#remember({ open: null });
+    if (opened.kind === 'broken') {
+      return new Refusal('lab_broken', paragraphOf({ code: 'lab_broken', folder: lab, why: opened.why }));
+    }
+    return new Refusal('no_such_lab', paragraphOf({ code: 'no_such_lab', name: lab }));
+  }
+
+  async #restart(lab: string): Promise<SessionView> {
+    const { progress } = this.#world;
+    await this.#leave();
+    for (const attempt of progress.attempts(lab)) if (attempt.ended === null) progress.end(attempt.id);
+    return this.#openNew(lab);
+  }
+
+  async #close(): Promise<Record<string, never>> {
+    await this.#leave();
+    this.#remember({ open: null });
+    return {};
+  }
+
+  /** Forgets the open session in the worker; its transcript stays. */
+  async #leave(): Promise<void> {
+    const open = this.#open;
+    this.#open = null;
+    if (open !== null && open.generation === this.#world.supervisor.generation) {
+      await this.#insist('close', open.attempt.id);
+    }
+  }
+
+  async #input(session: string, input: Input): Promise<InputReply> {
+    const { supervisor, progress, now } = this.#world;
+    if (this.#open !== null && this.#open.generation !== supervisor.generation) await this.#restore('died');
+    const open = this.#open;
+    if (open === null || open.attempt.id !== session) {
+      throw new Refusal('not_open', 'This lab is not open any more. Everything you did in it is kept. Open it again.');
+    }
+    const at = Math.max(open.at, now() - open.attempt.started);
+    let applied;
+    try {
+      applied = await supervisor.call('apply', session, input, at);
+    } catch (error) {
+      if (!(error instanceof WorkerLost)) {
+        // The session may be half changed: the transcript knows how it was.
+        await this.#restore('died');
+        throw error;
+      }
+      await this.#restore(error.why);
+      throw new Refusal('input_stopped', paragraphOf({ code: 'input_stopped', why: error.why, inputs: open.lines.length }));
+    }
+    if (applied === null) throw new Error('the worker does not know the open session');
+    if (!applied.accepted) return applied.reply;
+    const why = progress.append(open.attempt, open.lines, applied.line, applied.standing);
+    if (why !== null) {
+      await this.#restore('died');
+      throw new Refusal(why.code, paragraphOf(why));
+    }
+    open.lines.push(applied.line);
+    open.at = at;
+    return applied.reply;
+  }
+
+  /**
+   * Brings the open session back to what was acknowledged, in whatever worker there is now, and shows it.
+   *
+   * @returns false when replaying failed; the lab is then closed and the learner was told.
+   */
+  async #restore(why: LossReason): Promise<boolean> {
+    const open = this.#open;
+    if (open === null) return false;
+    const { id, header, lab, started } = open.attempt;
+    try {
+      const opened = await this.#insist('open', { lab, session: id, started, kept: { header, lines: open.lines } });
+      if (opened.kind === 'open') {
+        open.generation = this.#world.supervisor.generation;
+        this.#world.emit('session.restored', { session: id, view: opened.view });
+        return true;
+      }
+      this.#world.log('session cannot be restored', { kind: opened.kind });
+    } catch (error) {
+      this.#world.log('session cannot be restored', error);
+    }
+    this.#open = null;
+    this.tell({ code: 'simulator_down', why });
+    return false;
+  }
+
+  /** A call that may be repeated: when the worker is lost, the next one is asked once more. */
+  async #insist<K extends Exclude<keyof Workshop, 'apply'>>(name: K, ...args: Parameters<Workshop[K]>) {
+    try {
+      return await this.#world.supervisor.call(name, ...args);
+    } catch (error) {
+      if (!(error instanceof WorkerLost) || error.why === 'cancelled') throw error;
+      return this.#world.supervisor.call(name, ...args);
+    }
+  }
+
+  async #export(session: string) {
+    const open = this.#open?.attempt.id === session ? this.#open : null;
+    const attempt = open?.attempt ?? this.#world.progress.attempt(session);
+    if (attempt === null) throw new Refusal('no_attempt', 'There is no such attempt to export.');
+    const lines = open !== null ? [...open.lines] : this.#world.progress.lines(session);
+    const file = await this.#world.askFile(fileNameOf(attempt));
+    if (file === null) return { file: null, inputs: lines.length };
+    try {
+      writeAtomic(file, transcriptText(attempt.header, lines), 0o644);
+    } catch (error) {
+      const why = writeFaultOf((error as NodeJS.ErrnoException).code ?? '');
+      this.#world.log('export failed', error);
+      throw new Refusal('not_exported', paragraphOf({ code: 'not_exported', why }));
+    }
+    return { file, inputs: lines.length };
+  }
+
+  #remember(change: Parameters<Remembered['change']>[0]): void {
+    const news = this.#world.remembered.change(change);
+    if (news !== null) this.tell(news);
+  }
+
+  /** One after the other. Work that takes long is shown, with what it is. */
+  #serial<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const run = this.#queue.then(async () => {
+      this.#busy = { what, since: this.#world.now(), shown: null };
+      const timer = setTimeout(() => this.#report(0), BUSY_AFTER);
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof WorkerLost) throw new Refusal('stopped', paragraphOf({ code: 'stopped', why: error.why }));
+        throw error;
+      } finally {
+        clearTimeout(timer);
+        if (this.#busy.shown !== null) this.#world.emit('busy', { what, progress: null });
+        this.#busy = null;
+      }
+    });
+    this.#queue = run.catch(() => {});
+    return run;
+  }
+
+  #report(progress: number): void {
+    const busy = this.#busy;
+    if (busy === null) return;
+    const now = this.#world.now();
+    if (now - busy.since < BUSY_AFTER || (busy.shown !== null && now - busy.shown < BUSY_EVERY)) return;
+    busy.shown = now;
+    this.#world.emit('busy', { what: busy.what, progress: Math.min(1, progress) });
+  }
+}
+
+/** `seamlab-init-sipi-2026-11-21T10-22-33-123.jsonl` */
+function fileNameOf(attempt: Attempt): string {
+  return `seamlab-${attempt.lab}-${stamp(attempt.started)}.jsonl`;
+}

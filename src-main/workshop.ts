@@ -1,0 +1,84 @@
+import type { Input } from '../src-lab/input';
+import type { InputReply, SessionView } from '../src-lab/view';
+import type { Standing } from './store';
+
+/** What the worker does for main. Arguments and results are plain data: they cross a thread. */
+export interface Workshop {
+  /** Answers at once when the worker is alive. @returns bytes of its heap and of its buffers outside the heap. */
+  ping(): { heap: number; buffers: number };
+  /** The labs on disk, read anew; a lab is parsed again only when its files changed. */
+  labs(): { labs: LabCard[]; broken: BrokenLab[] };
+  /**
+   * Opens a session, replaying its inputs; one that is open under the same id is replaced. Reports `progress`.
+   * A kept attempt is opened only when replaying it today means what it meant: same lab content, same simulator.
+   */
+  open(request: OpenRequest): Opened;
+  /** The whole state of an open session. @returns null when it is not open. */
+  view(session: string): SessionView | null;
+  /**
+   * Applies one input.
+   *
+   * @param at - milliseconds since the session started.
+   * @returns null when the session is not open.
+   */
+  apply(session: string, input: Input, at: number): Applied | null;
+  close(session: string): void;
+}
+
+/** What main does for the worker. */
+export interface Foreman {
+  /** Replaying goes on: also the sign that the worker is not stuck. */
+  progress(done: number, total: number): void;
+}
+
+/** A lab as the home screen lists it. */
+export interface LabCard {
+  readonly id: string;
+  readonly folder: string;
+  readonly number: number;
+  readonly title: string;
+  readonly summary: string;
+  readonly minutes: number;
+  readonly points: number;
+  readonly checkpoints: number;
+  readonly hash: string;
+}
+
+/** A lab folder that cannot be used, and the first thing that is wrong with it. */
+export interface BrokenLab {
+  readonly folder: string;
+  readonly why: string;
+}
+
+export interface OpenRequest {
+  /** Id or folder name of the lab. */
+  readonly lab: string;
+  readonly session: string;
+  /** Milliseconds since 1970. */
+  readonly started: number;
+  /** The transcript so far; null for a new session. */
+  readonly kept: { readonly header: string; readonly lines: readonly string[] } | null;
+}
+
+export type Opened =
+  | {
+      readonly kind: 'open';
+      readonly lab: string;
+      readonly labHash: string;
+      readonly simVersion: string;
+      readonly header: string;
+      /** Milliseconds since the start at which the last input was made; 0 when there is none. */
+      readonly at: number;
+      readonly view: SessionView;
+    }
+  | { readonly kind: 'no_lab' }
+  | { readonly kind: 'broken'; readonly why: string }
+  /** The kept attempt belongs to other lab content or another simulator. */
+  | { readonly kind: 'changed'; readonly what: 'lab' | 'simulator'; readonly title: string }
+  /** The kept transcript does not hold together; `line` counts from 1, the header. */
+  | { readonly kind: 'damaged'; readonly line: number; readonly title: string };
+
+/** The reply for the screen and, when the input was accepted, the transcript line that makes it last. */
+export type Applied =
+  | { readonly accepted: true; readonly line: string; readonly standing: Standing; readonly reply: InputReply }
+  | { readonly accepted: false; readonly reply: InputReply };
