@@ -1,0 +1,21 @@
+import { bits, flag, name, num, record, word64 } from '../machine/layout';
+
+/** An instruction the guest executes next. `WRMSR` and `HLT` are what the subject needs. */
+export const GUEST_OP = ['NONE', 'WRMSR', 'HLT'] as const;
+export const OP_NONE = 0;
+export const OP_WRMSR = 1;
+export const OP_HLT = 2;
+
+/** A guest vCPU as the guest itself sees it. For a TD this is protected: KVM cannot read it. */
+export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, seen from inside', {
+  op: name(GUEST_OP, 'Instruction to execute next'),
+  msr: num(16, 'MSR that WRMSR names', { source: 'NUM-17', as: 'hex' }),
+  value: word64('Value that WRMSR writes'),
+  if: flag('RFLAGS.IF: interrupts are enabled', { source: 'SDM' }),
+  ve_valid: flag('A #VE was delivered and its information not yet fetched', { source: 'NMI-11' }),
+  started: flag('The guest has executed code on this vCPU', { source: 'VCPU-9' }),
+  resets: num(8, 'Times this vCPU was reset by INIT since it first ran', { source: 'x86:SIPI-16' }),
+  starts: num(8, 'Times this vCPU was started by SIPI', { source: 'x86:SIPI-12' }),
+  virr: bits(256, 'Virtual IRR: vectors harvested from the PIR', { source: 'PI-15' }),
+  visr: bits(256, 'Virtual ISR: vectors in service', { source: 'PI-15' }),
+});

@@ -1,0 +1,143 @@
+import type { Ref } from '../machine/layout';
+import { thread, type Machine } from '../machine/machine';
+import { routine } from '../machine/routine';
+import { event } from '../machine/trace';
+import { inNonRoot, pcpu } from '../platform/pcpu';
+import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
+import { guestOf, is_td_vcpu, kvm_vcpu, pidOf } from '../kvm/kvm_host';
+import * as cpu from './cpu';
+import { guest_cpu } from './cpu';
+
+/** Guest code in non-root mode: what the virtual processor does until the next VM exit. */
+
+const guest_starts = event('guest_starts', 'mark', 'VCPU-9', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The guest executes its first instruction on vCPU {vcpu}.'); // prettier-ignore
+const guest_ve = event('guest_ve', 'mark', 'PI-32', { vcpu: 'num', op: cpu.GUEST_OP }, 'vcpu {vcpu} {op}',
+  '{op} raises #VE in the TD; its handler asks the host by TDVMCALL.'); // prettier-ignore
+const guest_takes_irq = event('guest_takes_irq', 'mark', 'PI-15', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
+  'The guest takes vector {vec} on vCPU {vcpu}.'); // prettier-ignore
+const guest_eoi = event('guest_eoi', 'mark', 'EOI-1', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
+  'The guest ends vector {vec} on vCPU {vcpu}: the EOI is virtualized, no exit.'); // prettier-ignore
+const pir_harvested = event('pir_harvested', 'mark', 'PI-15', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The processor takes the notification: ON is cleared, PIR moves into the virtual IRR of vCPU {vcpu}; no exit.'); // prettier-ignore
+
+/** Exit reasons of the guest's own doing. @source NUM-11 */
+const EXIT_EXTERNAL_INTERRUPT = 1;
+const EXIT_INIT = 3;
+const EXIT_HLT = 12;
+const EXIT_MSR_WRITE = 32;
+const EXIT_TDCALL = 77;
+
+/** A processor without APICv-visible priority: a vector is deliverable above the class in service. @source PI-15 */
+function deliverable(m: Machine, guest: Ref): number {
+  const vector = guest_cpu.virr.highest(m, guest);
+  if (vector < 0 || !guest_cpu.if.get(m, guest)) return -1;
+  const inService = guest_cpu.visr.highest(m, guest);
+  return inService < 0 || vector >> 4 > inService >> 4 ? vector : -1;
+}
+
+/** Runs guest code; answers the basic exit reason. `kvm_vcpu.last_exit` is KVM's business, not decided here. */
+export const guest_run = routine(
+  {
+    name: 'guest_run',
+    layer: 'guest',
+    source: 'SDM',
+    args: ['vcpu'],
+    locals: ['vector'],
+    steps: {
+      resume: ['The guest goes on where it was.', 'SDM'],
+      boundary: ['Instruction boundary: a pending event of the CPU comes first.', 'TDXM-ENTER-24'],
+      execute: ['Take a deliverable interrupt, else execute the next instruction.', 'PI-15'],
+      handler: ['The interrupt handler ends with an EOI.', 'EOI-1'],
+      ve: ['#VE: the handler asks the host by TDVMCALL.', 'PI-32'],
+    },
+  },
+  (at) => ({
+    resume(m, l) {
+      const guest = guestOf(l.vcpu as Ref);
+      if (!guest_cpu.started.testAndSet(m, guest)) {
+        guest_cpu.if.set(m, guest, 1);
+        m.emit(guest_starts, kvm_vcpu.id.get(m, l.vcpu as Ref));
+      }
+      return at.boundary;
+    },
+    boundary(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const here = thread.cpu.get(m, m.thread) as Ref;
+      if (pcpu.init_pending.get(m, here)) {
+        pcpu.init_pending.set(m, here, 0);
+        return m.ret(EXIT_INIT);
+      }
+      const vector = pcpu.irr.highest(m, here);
+      if (vector < 0) return at.execute;
+      if (vector !== POSTED_INTR_VECTOR) return m.ret(EXIT_EXTERNAL_INTERRUPT);
+      pcpu.irr.clear(m, here, vector);
+      pi_desc.on.set(m, pidOf(vcpu), 0);
+      guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
+      m.emit(pir_harvested, kvm_vcpu.id.get(m, vcpu));
+      return at.boundary;
+    },
+    execute(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const guest = guestOf(vcpu);
+      const vector = deliverable(m, guest);
+      if (vector >= 0) {
+        guest_cpu.virr.clear(m, guest, vector);
+        guest_cpu.visr.set(m, guest, vector);
+        l.vector = vector;
+        m.emit(guest_takes_irq, kvm_vcpu.id.get(m, vcpu), vector);
+        return at.handler;
+      }
+      const op = guest_cpu.op.get(m, guest);
+      if (op === cpu.OP_NONE) {
+        l.vector = 0;
+        return parkAtBoundary(m, at.boundary);
+      }
+      if (is_td_vcpu(m, vcpu)) {
+        m.emit(guest_ve, kvm_vcpu.id.get(m, vcpu), op);
+        return at.ve;
+      }
+      guest_cpu.op.set(m, guest, cpu.OP_NONE);
+      return m.ret(op === cpu.OP_HLT ? EXIT_HLT : EXIT_MSR_WRITE);
+    },
+    handler(m, l) {
+      const vcpu = l.vcpu as Ref;
+      guest_cpu.visr.clear(m, guestOf(vcpu), l.vector);
+      m.emit(guest_eoi, kvm_vcpu.id.get(m, vcpu), l.vector);
+      return at.boundary;
+    },
+    ve(m, l) {
+      const guest = guestOf(l.vcpu as Ref);
+      const op = guest_cpu.op.get(m, guest);
+      const idle = op === cpu.OP_HLT;
+      guest_cpu.op.set(m, guest, cpu.OP_NONE);
+      kvm_vcpu.tdvmcall.set(m, l.vcpu as Ref, idle ? EXIT_HLT : EXIT_MSR_WRITE);
+      return m.ret(EXIT_TDCALL);
+    },
+  }),
+);
+
+/** Nothing to execute: the guest idles until an event of its CPU or a new instruction wakes the thread. */
+function parkAtBoundary(m: Machine, boundary: number): number {
+  m.block('in-guest');
+  return boundary;
+}
+
+/** Gives the guest an instruction. @returns whether it executes now, or waits for the vCPU to run. */
+export function giveInstruction(
+  m: Machine,
+  vcpu: Ref,
+  op: number,
+  msr = 0,
+  hi = 0,
+  lo = 0,
+): 'executes' | 'queued' | 'busy' {
+  const guest = guestOf(vcpu);
+  if (guest_cpu.op.get(m, guest) !== cpu.OP_NONE) return 'busy';
+  guest_cpu.op.set(m, guest, op);
+  guest_cpu.msr.set(m, guest, msr);
+  guest_cpu.value.set(m, guest, hi, lo);
+  const running = inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref);
+  if (running) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+  return running ? 'executes' : 'queued';
+}

@@ -1,0 +1,17 @@
+/** The machine's public face: what the course engine, the desktop and the command line may use. */
+
+/** Changes whenever the same inputs give other bytes or another trace. */
+export const SIM_VERSION = '1';
+
+export { Timeline, STEP_LIMIT } from './timeline';
+export type { Outcome } from './vmm/perform';
+export { Machine, KVM_EXIT } from './machine/machine';
+export type { ThreadState, ThreadStatus } from './machine/machine';
+export { editDistance } from './machine/layout';
+export type { Layer, Layout, Leaf, LeafKind } from './machine/layout';
+export { ERRNO, EVENT_NAMES, returnName } from './machine/trace';
+export type { Trace, TraceEvent } from './machine/trace';
+import { allRoutines } from './machine/routine';
+
+/** Names of all routines: what events of type `call` and `return` can be called. */
+export const ROUTINE_NAMES: ReadonlySet<string> = new Set(allRoutines().map((routine) => routine.name));

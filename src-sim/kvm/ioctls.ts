@@ -1,0 +1,44 @@
+import { setVcpuIoctls, setVmIoctls, type VcpuIoctl, type VmIoctl } from './kvm_main';
+import './vmx/main';
+import { kvm_x86_ops } from './kvm_x86_ops';
+import * as x86 from './x86';
+import * as vm from './x86_vm';
+
+/** Every ioctl of the model and its handler. The order is part of the state's meaning: append, never reorder. */
+
+export const VM_IOCTLS = [
+  { name: 'KVM_CREATE_VM', handler: vm.kvm_create_vm },
+  { name: 'KVM_ENABLE_CAP', handler: vm.kvm_vm_ioctl_enable_cap },
+  { name: 'KVM_CREATE_IRQCHIP', handler: vm.kvm_arch_vm_ioctl_create_irqchip },
+  { name: 'KVM_MEMORY_ENCRYPT_OP', handler: kvm_x86_ops.mem_enc_ioctl },
+  { name: 'KVM_CREATE_VCPU', handler: vm.kvm_vm_ioctl_create_vcpu },
+  { name: 'KVM_SIGNAL_MSI', handler: vm.kvm_send_userspace_msi },
+] as const;
+
+export const VCPU_IOCTLS = [
+  { name: 'KVM_RUN', handler: x86.kvm_arch_vcpu_ioctl_run },
+  { name: 'KVM_SET_CPUID2', handler: x86.kvm_vcpu_ioctl_set_cpuid2 },
+  { name: 'KVM_MEMORY_ENCRYPT_OP', handler: kvm_x86_ops.vcpu_mem_enc_ioctl },
+  { name: 'KVM_GET_MP_STATE', handler: x86.kvm_arch_vcpu_ioctl_get_mpstate },
+  { name: 'KVM_SET_MP_STATE', handler: x86.kvm_arch_vcpu_ioctl_set_mpstate },
+  { name: 'KVM_GET_VCPU_EVENTS', handler: x86.kvm_vcpu_ioctl_x86_get_vcpu_events },
+  { name: 'KVM_SET_VCPU_EVENTS', handler: x86.kvm_vcpu_ioctl_x86_set_vcpu_events },
+  { name: 'KVM_GET_REGS', handler: x86.kvm_arch_vcpu_ioctl_get_regs },
+  { name: 'KVM_GET_SREGS', handler: x86.kvm_arch_vcpu_ioctl_get_sregs },
+  { name: 'KVM_GET_LAPIC', handler: x86.kvm_vcpu_ioctl_get_lapic },
+] as const;
+
+export type VmIoctlName = (typeof VM_IOCTLS)[number]['name'];
+export type VcpuIoctlName = (typeof VCPU_IOCTLS)[number]['name'];
+
+setVmIoctls(VM_IOCTLS as unknown as readonly VmIoctl[]);
+setVcpuIoctls(VCPU_IOCTLS as unknown as readonly VcpuIoctl[]);
+
+/** Number of a VM ioctl in the table. */
+export function vmIoctl(name: VmIoctlName): number {
+  return VM_IOCTLS.findIndex((ioctl) => ioctl.name === name);
+}
+/** Number of a vCPU ioctl in the table. */
+export function vcpuIoctl(name: VcpuIoctlName): number {
+  return VCPU_IOCTLS.findIndex((ioctl) => ioctl.name === name);
+}

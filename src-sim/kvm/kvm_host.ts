@@ -1,0 +1,181 @@
+import { bits, flag, int32, name, num, record, sub, word64, type Ref } from '../machine/layout';
+import { KVM_EXIT, type Machine } from '../machine/machine';
+import { pi_desc } from '../platform/posted_intr';
+import { guest_cpu } from '../guest/cpu';
+import { tdr, tdvps } from '../seam/tdx_module';
+import { MP_STATES } from '../names';
+
+/** KVM's own data, mirrors arch/x86/include/asm/kvm_host.h, include/linux/kvm_host.h and include/uapi/linux/kvm.h. */
+
+/** mp_state, by value. @source NUM-5 */
+export const KVM_MP_STATE_RUNNABLE = 0;
+export const KVM_MP_STATE_UNINITIALIZED = 1;
+export const KVM_MP_STATE_INIT_RECEIVED = 2;
+export const KVM_MP_STATE_HALTED = 3;
+export const KVM_MP_STATE_SIPI_RECEIVED = 4;
+export const KVM_MP_STATE_AP_RESET_HOLD = 9;
+
+/** `vcpu->mode`. @source NUM-13 */
+export const OUTSIDE_GUEST_MODE = 0;
+export const IN_GUEST_MODE = 1;
+export const EXITING_GUEST_MODE = 2;
+
+/** Requests: generic numbers, and architecture numbers from 8 on. @source NUM-15 */
+export const KVM_REQ_VM_DEAD = 1;
+export const KVM_REQ_UNBLOCK = 2;
+export const KVM_REQ_EVENT = 8 + 6;
+export const KVM_REQ_NMI = 8 + 9;
+export const KVM_REQ_APICV_UPDATE = 8 + 25;
+const REQUEST_NAMES = Array.from({ length: 48 }, () => '');
+REQUEST_NAMES[KVM_REQ_VM_DEAD] = 'VM_DEAD';
+REQUEST_NAMES[KVM_REQ_UNBLOCK] = 'UNBLOCK';
+REQUEST_NAMES[KVM_REQ_EVENT] = 'EVENT';
+REQUEST_NAMES[KVM_REQ_NMI] = 'NMI';
+REQUEST_NAMES[KVM_REQ_APICV_UPDATE] = 'APICV_UPDATE';
+
+/** `kvm_run.exit_reason` values used here. @source NUM-2 */
+export const KVM_EXIT_UNKNOWN = 0;
+export const KVM_EXIT_INTR = 10;
+export const KVM_EXIT_INTERNAL_ERROR = 17;
+/** @source NUM-3 */
+export const KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
+
+/** `apic->pending_events`. @source NUM-18 */
+export const KVM_APIC_INIT = 0;
+export const KVM_APIC_SIPI = 1;
+
+/** Irqchip modes. @source NUM-8 */
+export const KVM_IRQCHIP_NONE = 0;
+export const KVM_IRQCHIP_KERNEL = 1;
+export const KVM_IRQCHIP_SPLIT = 2;
+
+/** VM types of the model; the field's index is ours, the kernel's values are 0 and 5. @source NUM-6 */
+export const VM_NONE = 0;
+export const VM_DEFAULT = 1;
+export const VM_TDX = 2;
+
+/** kvm_tdx.state. @source VM-3 */
+export const TD_STATE = ['UNINITIALIZED', 'INITIALIZED', 'RUNNABLE'] as const;
+export const TD_STATE_UNINITIALIZED = 0;
+export const TD_STATE_INITIALIZED = 1;
+export const TD_STATE_RUNNABLE = 2;
+/** vcpu_tdx.state. @source NUM-29 */
+export const VCPU_TD_STATE_UNINITIALIZED = 0;
+export const VCPU_TD_STATE_INITIALIZED = 1;
+
+const kvm_lapic = record('kvm_lapic', 'kvm', 'Shadow local APIC', {
+  base: num(32, 'IA32_APIC_BASE', { source: 'NUM-16', as: 'hex' }),
+  svr: num(16, 'Spurious-vector register; bit 8 enables the APIC', { source: 'VCPU-4', as: 'hex' }),
+  pending_events: bits(8, 'INIT and SIPI that are latched', { source: 'NUM-18', names: ['INIT', 'SIPI'] }),
+  sipi_vector: num(8, 'Vector of the last SIPI', { source: 'INIT-6', as: 'hex' }),
+  lvt0: num(32, 'LVT LINT0', { source: 'VCPU-4', as: 'hex' }),
+  in_kernel: flag('The local APIC is modelled by the kernel', { source: 'x86:SIPI-23' }),
+  guest_apic_protected: flag('The real APIC state is hidden from KVM', { source: 'VCPU-3' }),
+  apicv_active: flag('APICv is active for this vCPU', { source: 'VCPU-1' }),
+});
+
+const kvm_run = record('kvm_run', 'vmm', 'The page that KVM_RUN shares with userspace', {
+  exit_reason: int32('Why KVM_RUN returned', { source: 'NUM-2', labels: KVM_EXIT }),
+  immediate_exit: flag('KVM_RUN returns -EINTR at once', { source: 'RUN-3' }),
+  suberror: num(8, 'internal.suberror', { source: 'NUM-3' }),
+  ndata: num(8, 'internal.ndata', { source: 'EXIT-11' }),
+  data0: word64('internal.data[0]: result of TDH.VP.ENTER', { source: 'EXIT-11' }),
+  data1: word64('internal.data[1]: CPU of the last entry', { source: 'EXIT-11' }),
+});
+
+const kvm_regs = record('kvm_regs', 'kvm', "KVM's copy of guest registers; of a TD only the reset values", {
+  rip: num(32, 'RIP', { source: 'x86:SIPI-16', as: 'hex' }),
+  cs_selector: num(16, 'CS selector', { source: 'x86:SIPI-12', as: 'hex' }),
+  cs_base: num(32, 'CS base', { source: 'x86:SIPI-12', as: 'hex' }),
+});
+
+const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
+  exits: num(32, 'VM exits', { source: 'TRC-5' }),
+  irq_exits: num(32, 'External-interrupt exits', { source: 'EXIT-7' }),
+  halt_exits: num(32, 'HLT exits', { source: 'HLT-4' }),
+  signal_exits: num(32, 'Returns to userspace because of a signal', { source: 'TRC-5' }),
+});
+
+export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
+  created: flag('KVM_CREATE_VCPU has made it', { source: 'VCPU-1' }),
+  cpuid_x2apic: flag('Its CPUID offers X2APIC', { source: 'VCPU-7' }),
+  cpuid_set: flag('KVM_SET_CPUID2 was called', { source: 'VCPU-8' }),
+  halt_irqs_blocked: flag('R12 of the last TDVMCALL<HLT>: interrupts were blocked', { source: 'HLT-1' }),
+  tdx_state: name(['UNINITIALIZED', 'INITIALIZED'], 'vcpu_tdx.state', { source: 'NUM-29' }),
+  mp_state: name(MP_STATES, 'Multiprocessing state', { source: 'NUM-5' }),
+  mode: name(['OUTSIDE_GUEST_MODE', 'IN_GUEST_MODE', 'EXITING_GUEST_MODE'], 'vcpu->mode', {
+    source: 'NUM-13',
+  }),
+  last_exit: num(16, 'Basic reason of the last VM exit', { source: 'NUM-29' }),
+  tdvmcall: num(16, 'R11 of the last TDVMCALL: the leaf', { source: 'EXIT-2' }),
+  requests: bits(48, 'Pending requests', { source: 'NUM-15', names: REQUEST_NAMES }),
+  vp_enter_ret: word64('Result of the last TDH.VP.ENTER', { source: 'EXIT-1' }),
+  apic: sub(kvm_lapic),
+  pid: sub(pi_desc),
+  run: sub(kvm_run),
+  regs: sub(kvm_regs),
+  stat: sub(kvm_vcpu_stat),
+  tdvps: sub(tdvps),
+  guest: sub(guest_cpu),
+  id: num(8, 'vcpu_id', { hidden: true }),
+  index: num(8, 'Position among all vCPUs', { hidden: true }),
+  kvm: num(16, 'Its VM', { hidden: true }),
+  thread: num(16, 'Its thread', { hidden: true }),
+  cpu: num(16, 'The CPU of its thread', { hidden: true }),
+  mutex: num(16, 'Thread that holds vcpu->mutex', { hidden: true }),
+});
+
+export const kvm = record('kvm', 'kvm', 'A VM', {
+  type: name(['NONE', 'KVM_X86_DEFAULT_VM', 'KVM_X86_TDX_VM'], 'VM type; NONE before KVM_CREATE_VM', {
+    source: 'NUM-6',
+  }),
+  irqchip_mode: name(['NONE', 'KERNEL', 'SPLIT'], 'Which irqchip the kernel models', { source: 'NUM-8' }),
+  td_state: name(TD_STATE, 'kvm_tdx.state', { source: 'VM-3' }),
+  created_vcpus: num(8, 'vCPUs created', { source: 'VCPU-1' }),
+  vm_dead: flag('Every ioctl is refused with -EIO', { source: 'RUN-1' }),
+  vm_bugged: flag('KVM_BUG_ON fired', { source: 'RUN-14' }),
+  has_protected_state: flag('Register state is protected: a TD', { source: 'VM-1' }),
+  pre_fault_allowed: flag('Memory may be pre-faulted', { source: 'VM-5' }),
+  apicv_inhibit_reasons: num(32, 'Why APICv is inhibited, one bit a reason', { source: 'VM-4', as: 'hex' }),
+  module: sub(tdr),
+  index: num(8, 'Position among all VMs', { hidden: true }),
+  slots: num(8, 'vCPUs it may have', { hidden: true }),
+  first: num(16, 'Its vCPU 0', { hidden: true }),
+});
+
+/** WARN_ON_ONCE call sites that have warned since power-on. */
+export const warned = record('warned', 'kvm', 'WARN_ON_ONCE sites that have fired', {
+  tdx_vcpu_reset: flag('tdx_vcpu_reset: init_event is true', { source: 'INIT-13' }),
+  kvm_apic_accept_events: flag('kvm_apic_accept_events: INIT_RECEIVED although INIT is blocked', {
+    source: 'INIT-5',
+  }),
+});
+
+/** Reference to the `i`-th vCPU of a VM, 0 to `slots - 1`. */
+export function vcpuAt(m: Machine, vm: Ref, i: number): Ref {
+  return (kvm.first.get(m, vm) + i * kvm_vcpu.info.size) as Ref;
+}
+
+/** The VM of a vCPU. */
+export function kvmOf(m: Machine, vcpu: Ref): Ref {
+  return kvm_vcpu.kvm.get(m, vcpu) as Ref;
+}
+
+export function is_td(m: Machine, vm: Ref): boolean {
+  return kvm.type.get(m, vm) === VM_TDX;
+}
+
+export function is_td_vcpu(m: Machine, vcpu: Ref): boolean {
+  return is_td(m, kvmOf(m, vcpu));
+}
+
+// Sub-records of a vCPU, as the kernel writes vcpu->arch.apic, vcpu->run, ...
+export const apicOf = (vcpu: Ref): Ref => kvm_vcpu.apic.at(vcpu);
+export const pidOf = (vcpu: Ref): Ref => kvm_vcpu.pid.at(vcpu);
+export const runOf = (vcpu: Ref): Ref => kvm_vcpu.run.at(vcpu);
+export const regsOf = (vcpu: Ref): Ref => kvm_vcpu.regs.at(vcpu);
+export const statOf = (vcpu: Ref): Ref => kvm_vcpu.stat.at(vcpu);
+export const tdvpsOf = (vcpu: Ref): Ref => kvm_vcpu.tdvps.at(vcpu);
+export const guestOf = (vcpu: Ref): Ref => kvm_vcpu.guest.at(vcpu);
+export const moduleOf = (vm: Ref): Ref => kvm.module.at(vm);
+export { kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat };

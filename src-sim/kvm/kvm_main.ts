@@ -1,0 +1,219 @@
+import type { Ref } from '../machine/layout';
+import { thread, type Machine } from '../machine/machine';
+import { E, routine, type Routine } from '../machine/routine';
+import { HOST_KERNEL, pcpu, sendIpi, USERSPACE } from '../platform/pcpu';
+import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
+import {
+  EXITING_GUEST_MODE, IN_GUEST_MODE, kvm, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt,
+} from './kvm_host'; // prettier-ignore
+import { KVM_BUG_ON as BUG, kvm_userspace_exit, vcpu_kicked, vcpu_sleeps, vcpu_woken } from './trace';
+import { kvm_arch_vcpu_runnable } from './x86_events';
+import { kvm_x86_ops } from './kvm_x86_ops';
+
+/** Mirrors virt/kvm/kvm_main.c. */
+
+/** The CPU on which the current thread runs. */
+export function thisCpu(m: Machine): Ref {
+  return thread.cpu.get(m, m.thread) as Ref;
+}
+
+export function kvm_make_request(m: Machine, vcpu: Ref, request: number): void {
+  kvm_vcpu.requests.set(m, vcpu, request);
+}
+
+/** Tests and clears a request. */
+export function kvm_check_request(m: Machine, vcpu: Ref, request: number): boolean {
+  return kvm_vcpu.requests.testAndClear(m, vcpu, request) === 1;
+}
+
+/**
+ * Marks the VM bugged and dead and asks every vCPU to leave. A halted vCPU is not woken by it.
+ *
+ * @source RUN-14; include/linux/kvm_host.h: KVM_BUG_ON, kvm_vm_bugged, kvm_vm_dead
+ */
+export function KVM_BUG_ON(m: Machine, vm: Ref, site: number): void {
+  m.emit(BUG, site);
+  kvm.vm_bugged.set(m, vm, 1);
+  kvm.vm_dead.set(m, vm, 1);
+  for (let i = 0; i < kvm.slots.get(m, vm); i++) {
+    const vcpu = vcpuAt(m, vm, i);
+    if (!kvm_vcpu.created.get(m, vcpu)) continue;
+    kvm_make_request(m, vcpu, KVM_REQ_VM_DEAD);
+    const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+    if (kvm_vcpu.mode.get(m, vcpu) === IN_GUEST_MODE) sendIpi(m, cpu, RESCHEDULE_VECTOR);
+  }
+}
+
+/** Wakes the vCPU's thread if it sleeps in KVM. @returns whether it did. */
+export function kvm_vcpu_wake_up(m: Machine, vcpu: Ref): boolean {
+  const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
+  if (thread.status.get(m, t) !== 2) return false;
+  m.wake(t);
+  m.emit(vcpu_woken, kvm_vcpu.id.get(m, vcpu));
+  return true;
+}
+
+/** Makes a vCPU notice a request: wakes it, or takes it out of the guest. */
+export const kvm_vcpu_kick = routine(
+  {
+    name: 'kvm_vcpu_kick',
+    layer: 'kvm',
+    source: 'PI-36',
+    args: ['vcpu'],
+    steps: {
+      wake: ['Wake the vCPU if its thread sleeps; then nothing more is needed.', 'PI-36'],
+      should_kick: ['Read vcpu->mode: only a vCPU in guest mode must be interrupted.', 'PI-36'],
+      send: ['Send the reschedule interrupt to its CPU.', 'PI-36'],
+    },
+  },
+  (at) => ({
+    wake(m, l) {
+      return kvm_vcpu_wake_up(m, l.vcpu as Ref) ? m.ret() : at.should_kick;
+    },
+    should_kick(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (kvm_vcpu.mode.get(m, vcpu) !== IN_GUEST_MODE) return m.ret();
+      kvm_vcpu.mode.set(m, vcpu, EXITING_GUEST_MODE);
+      if (kvm_vcpu.thread.get(m, vcpu) === m.thread) return m.ret();
+      m.emit(vcpu_kicked, kvm_vcpu.id.get(m, vcpu));
+      return at.send;
+    },
+    send(m, l) {
+      sendIpi(m, kvm_vcpu.cpu.get(m, l.vcpu as Ref) as Ref, RESCHEDULE_VECTOR);
+      return m.ret();
+    },
+  }),
+);
+
+/** Sleeps until the vCPU is runnable, a signal comes, or KVM_REQ_UNBLOCK is raised. */
+export const kvm_vcpu_block = routine(
+  {
+    name: 'kvm_vcpu_block',
+    layer: 'kvm',
+    source: 'HLT-6',
+    args: ['vcpu'],
+    locals: ['slept'],
+    steps: { check: ['kvm_vcpu_check_block: is there a reason to end the sleep?', 'HLT-6'] },
+  },
+  () => ({
+    check(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const stop =
+        kvm_arch_vcpu_runnable(m, vcpu) ||
+        thread.signal.get(m, m.thread) === 1 ||
+        kvm_check_request(m, vcpu, KVM_REQ_UNBLOCK);
+      if (stop) return m.ret(l.slept);
+      l.slept = 1;
+      m.emit(vcpu_sleeps, kvm_vcpu.id.get(m, vcpu));
+      return m.block('blocked');
+    },
+  }),
+);
+
+/** A vCPU ioctl of the model: its number in the table is what the thread carries. */
+export interface VcpuIoctl {
+  readonly name: string;
+  readonly handler: Routine<'vcpu' | 'arg'>;
+}
+const vcpuIoctls: VcpuIoctl[] = [];
+/** The handlers of vCPU ioctls, filled in by `ioctls.ts` in a fixed order. */
+export function setVcpuIoctls(list: readonly VcpuIoctl[]): void {
+  vcpuIoctls.splice(0, vcpuIoctls.length, ...list);
+}
+
+/** Every vCPU ioctl: dead VM, mutex, load, handler, put. */
+export const kvm_vcpu_ioctl = routine(
+  {
+    name: 'kvm_vcpu_ioctl',
+    layer: 'kvm',
+    source: 'RUN-1',
+    args: ['vcpu', 'cmd', 'arg'],
+    steps: {
+      dead: ['A dead VM refuses every ioctl with -EIO.', 'RUN-1'],
+      lock: ['Take vcpu->mutex; whoever is inside KVM_RUN holds it.', 'NMI-1'],
+      load: ['vcpu_load: the vCPU belongs to this CPU now.', 'PI-24'],
+      handle: ['Hand over to the handler of this ioctl.', 'RUN-1'],
+      put: ['vcpu_put, release the mutex, return to userspace.', 'PI-26'],
+    },
+  },
+  (at) => ({
+    dead(m, l) {
+      pcpu.context.set(m, thisCpu(m), HOST_KERNEL);
+      if (!kvm.vm_dead.get(m, kvmOf(m, l.vcpu as Ref))) return at.lock;
+      pcpu.context.set(m, thisCpu(m), USERSPACE);
+      return m.ret(E('EIO'));
+    },
+    lock(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const owner = kvm_vcpu.mutex.get(m, vcpu);
+      if (owner !== 0) {
+        thread.waiting_on.set(m, m.thread, vcpu);
+        return m.block('waiting');
+      }
+      thread.waiting_on.set(m, m.thread, 0);
+      kvm_vcpu.mutex.set(m, vcpu, m.thread);
+      return at.load;
+    },
+    load(m, l) {
+      kvm_x86_ops.vcpu_load(m, l.vcpu as Ref);
+      return at.handle;
+    },
+    handle(m, l) {
+      return m.call(at.put, vcpuIoctls[l.cmd]!.handler, l.vcpu, l.arg);
+    },
+    put(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const result = m.retval;
+      if (vcpuIoctls[l.cmd]!.name === 'KVM_RUN') {
+        const exit = kvm_run.exit_reason.get(m, runOf(vcpu));
+        m.emit(kvm_userspace_exit, exit, result);
+        m.answerExit(exit);
+        thread.signal.set(m, m.thread, 0); // its handler runs in userspace
+        kvm_run.immediate_exit.set(m, runOf(vcpu), 0);
+      }
+      kvm_vcpu.mutex.set(m, vcpu, 0);
+      for (const t of m.threadRefs) if (thread.waiting_on.get(m, t) === vcpu) m.wake(t);
+      pcpu.context.set(m, thisCpu(m), USERSPACE);
+      return m.ret(result);
+    },
+  }),
+);
+
+/** A VM ioctl: like `VcpuIoctl`, without a mutex of its own. */
+export interface VmIoctl {
+  readonly name: string;
+  readonly handler: Routine<'vm' | 'arg'>;
+}
+const vmIoctls: VmIoctl[] = [];
+/** The handlers of VM ioctls, filled in by `ioctls.ts` in a fixed order. */
+export function setVmIoctls(list: readonly VmIoctl[]): void {
+  vmIoctls.splice(0, vmIoctls.length, ...list);
+}
+
+/** Every VM ioctl: dead VM, handler. KVM_CREATE_VM, an ioctl of /dev/kvm, takes the same way in. */
+export const kvm_vm_ioctl = routine(
+  {
+    name: 'kvm_vm_ioctl',
+    layer: 'kvm',
+    source: 'RUN-1',
+    args: ['vm', 'cmd', 'arg', 'arg2'],
+    steps: {
+      dead: ['A dead VM refuses every ioctl with -EIO.', 'RUN-1'],
+      done: ['Return to userspace.', 'RUN-1'],
+    },
+  },
+  (at) => ({
+    dead(m, l) {
+      pcpu.context.set(m, thisCpu(m), HOST_KERNEL);
+      if (!kvm.vm_dead.get(m, l.vm as Ref))
+        return m.call(at.done, vmIoctls[l.cmd]!.handler, l.vm, l.arg, l.arg2);
+      thread.ret.set(m, m.thread, E('EIO'));
+      return at.done;
+    },
+    done(m) {
+      const result = m.retval;
+      pcpu.context.set(m, thisCpu(m), USERSPACE);
+      return m.ret(result);
+    },
+  }),
+);

@@ -1,0 +1,43 @@
+import type { Ref } from '../machine/layout';
+import type { Machine } from '../machine/machine';
+import type { Routine } from '../machine/routine';
+
+/**
+ * What generic x86 code asks of the vendor module, as `struct kvm_x86_ops` does. `vmx/main.ts` fills it in; every op
+ * there decides between a TD and a plain VMX guest.
+ */
+export interface KvmX86Ops {
+  /** @returns 0 or a negative errno. */
+  vm_init(m: Machine, vm: Ref): number;
+  /** @returns 0 or a negative errno. */
+  vcpu_create(m: Machine, vcpu: Ref): number;
+  vcpu_load(m: Machine, vcpu: Ref): void;
+  vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void;
+  /** @returns 1, or what KVM_RUN returns instead of running. */
+  vcpu_pre_run(m: Machine, vcpu: Ref): number;
+  apic_init_signal_blocked(m: Machine, vcpu: Ref): boolean;
+  apicv_pre_state_restore(m: Machine, vcpu: Ref): void;
+  /** Whether an interrupt is there that would end a HLT. */
+  has_interrupt(m: Machine, vcpu: Ref): boolean;
+  /** Answers the exit fastpath (NUM-14). */
+  readonly vcpu_run: Routine<'vcpu'>;
+  handle_exit_irqoff(m: Machine, vcpu: Ref): void;
+  /** Answers 1 (stay in KVM_RUN), 0 (to userspace) or a negative errno. */
+  readonly handle_exit: Routine<'vcpu' | 'fastpath'>;
+  readonly deliver_interrupt: Routine<'vcpu' | 'low'>;
+  readonly mem_enc_ioctl: Routine<'vm' | 'arg'>;
+  readonly vcpu_mem_enc_ioctl: Routine<'vcpu' | 'arg'>;
+}
+
+/** The ops in force. Set once, when the machine's parts are put together. */
+export let kvm_x86_ops: KvmX86Ops;
+/** As the kernel's kvm_x86_vendor_init. */
+export function kvm_x86_vendor_init(ops: KvmX86Ops): void {
+  kvm_x86_ops = ops;
+}
+
+/** Sub-commands of KVM_MEMORY_ENCRYPT_OP. @source NUM-7 */
+export const KVM_TDX_INIT_VM = 1;
+export const KVM_TDX_INIT_VCPU = 2;
+export const KVM_TDX_INIT_MEM_REGION = 3;
+export const KVM_TDX_FINALIZE_VM = 4;

@@ -1,0 +1,11 @@
+import { flag, name, num, record } from '../machine/layout';
+import { MP_STATES } from '../names';
+
+/** What the last reading ioctl wrote into userspace's buffer. */
+export const reply = record('reply', 'vmm', 'What the last reading ioctl reported', {
+  mp_state: name(MP_STATES, 'KVM_GET_MP_STATE: mp_state', { source: 'INIT-11' }),
+  latched_init: flag('KVM_GET_VCPU_EVENTS: smi.latched_init', { source: 'INIT-7' }),
+  rip: num(32, 'KVM_GET_REGS: rip', { source: 'RUN-16', as: 'hex' }),
+  cs_selector: num(16, 'KVM_GET_SREGS: cs.selector', { source: 'RUN-16', as: 'hex' }),
+  cs_base: num(32, 'KVM_GET_SREGS: cs.base', { source: 'RUN-16', as: 'hex' }),
+});

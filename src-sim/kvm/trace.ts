@@ -1,0 +1,86 @@
+import { event } from '../machine/trace';
+import { MP_STATES, DELIVERY_MODES } from '../names';
+import { KVM_EXIT } from '../machine/machine';
+
+/** KVM's tracepoints (arch/x86/kvm/trace.h, include/trace/events/kvm.h), and the marks for what no tracepoint shows. */
+
+/** VMX exit reasons, basic. @source NUM-11 */
+export const EXIT_REASON: Readonly<Record<number, string>> = {
+  0: 'EXCEPTION_NMI', 1: 'EXTERNAL_INTERRUPT', 2: 'TRIPLE_FAULT', 3: 'INIT_SIGNAL', 4: 'SIPI_SIGNAL', 6: 'OTHER_SMI',
+  7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 30: 'IO_INSTRUCTION', 31: 'MSR_READ',
+  32: 'MSR_WRITE', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
+}; // prettier-ignore
+
+const EDGE_LEVEL = ['edge', 'level'];
+const NO_YES = ['no', 'yes'];
+
+export const kvm_entry = event('kvm_entry', 'tracepoint', 'TRC-1', { vcpu: 'num', rip: 'hex' }, 'vcpu {vcpu}, rip {rip}',
+  '{who}: KVM enters the guest.'); // prettier-ignore
+export const kvm_exit = event('kvm_exit', 'tracepoint', 'TRC-1',
+  { vcpu: 'num', reason: EXIT_REASON, rip: 'hex', info1: 'hex', intr_info: 'hex' },
+  'vcpu {vcpu} reason {reason} rip {rip} info1 {info1} info2 0x0 intr_info {intr_info} error_code 0x0',
+  '{who}: the guest exits, reason {reason}.'); // prettier-ignore
+export const kvm_userspace_exit = event('kvm_userspace_exit', 'tracepoint', 'TRC-1', { reason: KVM_EXIT, errno: 'ret' },
+  'reason {reason} ({errno})', '{who}: KVM_RUN returns {errno} to userspace, {reason}.'); // prettier-ignore
+export const kvm_msi_set_irq = event('kvm_msi_set_irq', 'tracepoint', 'TRC-1',
+  { dst: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  'dst {dst} vec {vec} ({delivery_mode}|physical|{trigger_mode})',
+  'An MSI for APIC id {dst} arrives: {delivery_mode}, vector {vec}.'); // prettier-ignore
+export const kvm_apic_ipi = event('kvm_apic_ipi', 'tracepoint', 'TRC-1',
+  { dst: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  'dst {dst} vec {vec} ({delivery_mode}|physical|assert|{trigger_mode}|dst)',
+  '{who} sends an IPI to APIC id {dst}: {delivery_mode}, vector {vec}.'); // prettier-ignore
+export const kvm_apic = event('kvm_apic', 'tracepoint', 'TRC-1', { reg: 'hex', value: 'hex' }, 'apic_write {reg} = {value}',
+  '{who}: KVM emulates a write of {value} to APIC register {reg}.'); // prettier-ignore
+export const kvm_msr = event('kvm_msr', 'tracepoint', 'TRC-1', { ecx: 'hex', data: 'u64', exception: NO_YES },
+  'msr_write {ecx} = {data} (exception: {exception})', '{who}: KVM emulates a write of MSR {ecx}.'); // prettier-ignore
+export const kvm_apic_accept_irq = event('kvm_apic_accept_irq', 'tracepoint', 'PI-4',
+  { apicid: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  'apicid {apicid} vec {vec} ({delivery_mode}|{trigger_mode})',
+  'The local APIC of vCPU {apicid} looks at a message: {delivery_mode}, vector {vec}.'); // prettier-ignore
+export const kvm_apicv_accept_irq = event('kvm_apicv_accept_irq', 'tracepoint', 'PI-9',
+  { apicid: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  'apicid {apicid} vec {vec} ({delivery_mode}|{trigger_mode})', 'Vector {vec} is posted for vCPU {apicid}.'); // prettier-ignore
+export const kvm_vcpu_wakeup = event('kvm_vcpu_wakeup', 'tracepoint', 'TRC-1', { vcpu: 'num', valid: ['invalid', 'valid'] },
+  'vcpu {vcpu}, {valid}', 'vCPU {vcpu} ends its sleep ({valid} wake-up).'); // prettier-ignore
+
+export const init_latched = event('init_latched', 'mark', 'INIT-3', { vcpu: 'num' }, 'vcpu {vcpu} pending_events = INIT',
+  'INIT is latched for vCPU {vcpu}; a SIPI that was pending is overwritten.'); // prettier-ignore
+export const init_deassert_ignored = event('init_deassert_ignored', 'mark', 'INIT-4', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The level-triggered INIT de-assert for vCPU {vcpu} is ignored.'); // prettier-ignore
+export const sipi_latched = event('sipi_latched', 'mark', 'INIT-6', { vcpu: 'num', vector: 'hex' }, 'vcpu {vcpu} vector {vector}',
+  'A SIPI with vector {vector} is latched for vCPU {vcpu}.'); // prettier-ignore
+export const init_blocked = event('init_blocked', 'mark', 'INIT-2', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'vt_apic_init_signal_blocked answers true for vCPU {vcpu}: INIT stays latched and acts on nothing.'); // prettier-ignore
+export const sipi_blocked = event('sipi_blocked', 'mark', 'INIT-5', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'INIT and SIPI are blocked for vCPU {vcpu}: the pending SIPI is dropped.'); // prettier-ignore
+export const sipi_ignored = event('sipi_ignored', 'mark', 'x86:SIPI-19', { vcpu: 'num', mp_state: MP_STATES }, 'vcpu {vcpu} mp_state {mp_state}',
+  'vCPU {vcpu} does not wait for a SIPI ({mp_state}): the SIPI is dropped.'); // prettier-ignore
+export const vcpu_reset = event('vcpu_reset', 'mark', 'x86:SIPI-16', { vcpu: 'num', init_event: NO_YES }, 'vcpu {vcpu} init_event {init_event}',
+  'KVM resets vCPU {vcpu} (by INIT: {init_event}).'); // prettier-ignore
+export const sipi_delivered = event('sipi_delivered', 'mark', 'x86:SIPI-12', { vcpu: 'num', cs_base: 'hex' }, 'vcpu {vcpu} cs_base {cs_base} rip 0x0',
+  'The SIPI starts vCPU {vcpu} at {cs_base}.'); // prettier-ignore
+export const vcpu_kicked = event('vcpu_kicked', 'mark', 'PI-36', { vcpu: 'num' }, 'vcpu {vcpu} mode EXITING_GUEST_MODE',
+  'vCPU {vcpu} is kicked out of guest mode.'); // prettier-ignore
+export const vcpu_woken = event(
+  'vcpu_woken',
+  'mark',
+  'PI-36',
+  { vcpu: 'num' },
+  'vcpu {vcpu}',
+  'The sleeping thread of vCPU {vcpu} is woken.',
+);
+export const vcpu_sleeps = event('vcpu_sleeps', 'mark', 'HLT-6', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'Nothing makes vCPU {vcpu} runnable; its thread sleeps in KVM.'); // prettier-ignore
+export const irq_dropped = event('irq_dropped', 'mark', 'PI-5', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
+  'The shadow APIC of vCPU {vcpu} is not enabled: vector {vec} is dropped.'); // prettier-ignore
+export const irq_coalesced = event('irq_coalesced', 'mark', 'PI-3', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
+  'Vector {vec} already waits in the PIR of vCPU {vcpu}: the two are one.'); // prettier-ignore
+export const WARN = event('WARN', 'mark', 'INIT-13', { site: ['tdx_vcpu_reset', 'kvm_apic_accept_events'], vcpu: 'num' }, '{site} vcpu {vcpu}',
+  'WARN_ON_ONCE in {site}: vCPU {vcpu}. The kernel log shows a stack trace; nothing else happens.'); // prettier-ignore
+export const warn_once_silent = event('warn_once_silent', 'mark', 'INIT-13', { site: ['tdx_vcpu_reset', 'kvm_apic_accept_events'] }, '{site}',
+  'WARN_ON_ONCE in {site} has fired before and stays silent.'); // prettier-ignore
+export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff'] }, '{site}',
+  'KVM_BUG_ON in {site}: the VM is bugged, every later ioctl is -EIO.'); // prettier-ignore
+export const mp_state_read = event('mp_state_read', 'mark', 'INIT-11', { vcpu: 'num', mp_state: MP_STATES }, 'vcpu {vcpu} mp_state {mp_state}',
+  'Userspace reads mp_state {mp_state} of vCPU {vcpu}.'); // prettier-ignore

@@ -1,0 +1,132 @@
+import type { Ref } from '../../machine/layout';
+import { type Machine } from '../../machine/machine';
+import { routine } from '../../machine/routine';
+import { guest_cpu } from '../../guest/cpu';
+import { APIC_INT_LEVELTRIG, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../../platform/apic';
+import { pcpu, sendIpi, takeIrq } from '../../platform/pcpu';
+import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
+import {
+  apicOf, guestOf, IN_GUEST_MODE, KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
+  kvm_run, kvm_vcpu, kvm_vcpu_stat, pidOf, runOf, statOf,
+} from '../kvm_host'; // prettier-ignore
+import { kvm_vcpu_wake_up } from '../kvm_main';
+import { kvm_x2apic_icr_write } from '../lapic';
+import { irq_coalesced, kvm_apic, kvm_apicv_accept_irq, kvm_msr } from '../trace';
+import { kvm_vcpu_has_events } from '../x86_events';
+
+/** What a TD and a plain VMX guest share; mirrors arch/x86/kvm/vmx/common.h and the shared parts of vmx.c and x86.c. */
+
+/** Exit reasons. @source NUM-11 */
+export const EXIT_REASON_EXTERNAL_INTERRUPT = 1;
+export const EXIT_REASON_HLT = 12;
+export const EXIT_REASON_MSR_WRITE = 32;
+export const EXIT_REASON_TDCALL = 77;
+
+/** Posts a vector. Three atomic steps: another processor may run between any two of them. */
+export const __vmx_deliver_posted_interrupt = routine(
+  {
+    name: '__vmx_deliver_posted_interrupt',
+    layer: 'kvm',
+    source: 'PI-10',
+    args: ['vcpu', 'low'],
+    steps: {
+      set_pir: ['Test and set PIR[vector]; already set means that someone else carries on.', 'PI-10'],
+      set_on: ['Test and set ON; already set means that a notification is outstanding.', 'PI-10'],
+      notify: ['Read vcpu->mode: notify the CPU, or wake the vCPU.', 'PI-11'],
+      accepted: ['Trace that the vector was accepted.', 'PI-9'],
+    },
+  },
+  (at) => ({
+    set_pir(m, l) {
+      const vector = l.low & 0xff;
+      if (!pi_desc.pir.testAndSet(m, pidOf(l.vcpu as Ref), vector)) return at.set_on;
+      m.emit(irq_coalesced, kvm_vcpu.id.get(m, l.vcpu as Ref), vector);
+      return at.accepted;
+    },
+    set_on(m, l) {
+      return pi_desc.on.testAndSet(m, pidOf(l.vcpu as Ref)) ? at.accepted : at.notify;
+    },
+    notify(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const self = kvm_vcpu.thread.get(m, vcpu) === m.thread;
+      if (kvm_vcpu.mode.get(m, vcpu) !== IN_GUEST_MODE) kvm_vcpu_wake_up(m, vcpu);
+      else if (!self) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, POSTED_INTR_VECTOR);
+      return at.accepted;
+    },
+    accepted(m, l) {
+      const trigger = l.low & APIC_INT_LEVELTRIG ? 1 : 0;
+      m.emit(
+        kvm_apicv_accept_irq,
+        kvm_vcpu.id.get(m, l.vcpu as Ref),
+        l.low & 0xff,
+        (l.low >> 8) & 7,
+        trigger,
+      );
+      return m.ret(0);
+    },
+  }),
+);
+
+/**
+ * Emulates the MSR write that the guest asked for: x2APIC registers here.
+ *
+ * @returns 0, or 1 when the write is refused.
+ */
+export const kvm_emulate_wrmsr = routine(
+  {
+    name: 'kvm_emulate_wrmsr',
+    layer: 'kvm',
+    source: 'PI-32',
+    args: ['vcpu'],
+    steps: {
+      write: ['Find the register that the MSR stands for and write it.', 'PI-32'],
+      done: ['Trace the write.', 'TRC-1'],
+    },
+  },
+  (at) => ({
+    write(m, l) {
+      const guest = guestOf(l.vcpu as Ref);
+      const msr = guest_cpu.msr.get(m, guest);
+      const low = guest_cpu.value.lo(m, guest);
+      m.emit(kvm_apic, (msr - 0x800) << 4, low);
+      if (msr === MSR_X2APIC_ICR)
+        return m.call(at.done, kvm_x2apic_icr_write, l.vcpu, guest_cpu.value.hi(m, guest), low);
+      if (msr === MSR_X2APIC_SVR) kvm_lapic.svr.set(m, apicOf(l.vcpu as Ref), low & 0x1ff);
+      return at.done;
+    },
+    done(m, l) {
+      const guest = guestOf(l.vcpu as Ref);
+      const msr = guest_cpu.msr.get(m, guest);
+      const refused = msr === MSR_X2APIC_ICR ? m.retval : 0;
+      m.emit(kvm_msr, msr, guest_cpu.value.hi(m, guest), guest_cpu.value.lo(m, guest), refused);
+      return m.ret(refused);
+    },
+  }),
+);
+
+/** The guest halted: HALTED, unless an event is there already. Stays in KVM_RUN. @source HLT-4 */
+export function kvm_emulate_halt_noskip(m: Machine, vcpu: Ref): number {
+  const stat = statOf(vcpu);
+  kvm_vcpu_stat.halt_exits.set(m, stat, kvm_vcpu_stat.halt_exits.get(m, stat) + 1);
+  if (!kvm_vcpu_has_events(m, vcpu)) kvm_vcpu.mp_state.set(m, vcpu, KVM_MP_STATE_HALTED);
+  return 1;
+}
+
+/** An exit KVM has no case for: KVM_EXIT_INTERNAL_ERROR with the raw reason. @source EXIT-11 */
+export function unhandled_exit(m: Machine, vcpu: Ref, hi: number, lo: number): number {
+  const run = runOf(vcpu);
+  kvm_run.exit_reason.set(m, run, KVM_EXIT_INTERNAL_ERROR);
+  kvm_run.suberror.set(m, run, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON);
+  kvm_run.ndata.set(m, run, 2);
+  kvm_run.data0.set(m, run, hi, lo);
+  kvm_run.data1.set(m, run, 0, pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref));
+  return 0;
+}
+
+/** The interrupt that caused the exit is handled before interrupts are on. @source EXIT-3, EXIT-17 */
+export function vmx_handle_exit_irqoff(m: Machine, vcpu: Ref): void {
+  if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_EXTERNAL_INTERRUPT) return;
+  const stat = statOf(vcpu);
+  kvm_vcpu_stat.irq_exits.set(m, stat, kvm_vcpu_stat.irq_exits.get(m, stat) + 1);
+  takeIrq(m, kvm_vcpu.cpu.get(m, vcpu) as Ref);
+}

@@ -1,0 +1,100 @@
+import type { Ref } from '../../machine/layout';
+import type { Machine } from '../../machine/machine';
+import { E, routine } from '../../machine/routine';
+import { is_td, is_td_vcpu } from '../kvm_host';
+import { kvm_x86_vendor_init } from '../kvm_x86_ops';
+import { __vmx_deliver_posted_interrupt, vmx_handle_exit_irqoff } from './common';
+import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load } from './posted_intr';
+import * as tdx from './tdx';
+import * as vmx from './vmx';
+
+/** Mirrors arch/x86/kvm/vmx/main.c: every op asks first whether it deals with a TD. */
+
+/** Whether INIT and SIPI stay latched instead of acting on the vCPU. @source INIT-2 */
+export function vt_apic_init_signal_blocked(m: Machine, vcpu: Ref): boolean {
+  return is_td_vcpu(m, vcpu); // a plain guest blocks them only in VMX root operation (x86:SIPI-13), which the model has not
+}
+
+/** @source INIT-13 */
+export function vt_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
+  if (is_td_vcpu(m, vcpu)) tdx.tdx_vcpu_reset(m, vcpu, init_event);
+  else vmx.vmx_vcpu_reset(m, vcpu, init_event);
+}
+
+/** KVM_MEMORY_ENCRYPT_OP on a VM: -ENOTTY without such an op. @source VM-20 */
+export const vt_mem_enc_ioctl = routine(
+  {
+    name: 'vt_mem_enc_ioctl',
+    layer: 'kvm',
+    source: 'VM-20',
+    args: ['vm', 'arg'],
+    steps: { handle: ['Only a TD has this op.', 'VM-20'] },
+  },
+  () => ({
+    handle: (m, l) => (is_td(m, l.vm as Ref) ? m.tail(tdx.tdx_vm_ioctl, l.vm, l.arg) : m.ret(E('ENOTTY'))),
+  }),
+);
+
+/** KVM_MEMORY_ENCRYPT_OP on a vCPU. @source VCPU-6 */
+export const vt_vcpu_mem_enc_ioctl = routine(
+  {
+    name: 'vt_vcpu_mem_enc_ioctl',
+    layer: 'kvm',
+    source: 'VCPU-6',
+    args: ['vcpu', 'arg'],
+    steps: { handle: ['Only a TD vCPU has this op.', 'VCPU-6'] },
+  },
+  () => ({
+    handle: (m, l) =>
+      is_td_vcpu(m, l.vcpu as Ref) ? m.tail(tdx.tdx_vcpu_ioctl, l.vcpu, l.arg) : m.ret(E('EINVAL')),
+  }),
+);
+
+/** @source RUN-10 */
+export const vt_vcpu_run = routine(
+  {
+    name: 'vt_vcpu_run',
+    layer: 'kvm',
+    source: 'RUN-10',
+    args: ['vcpu'],
+    steps: { dispatch: ['A TD or a plain VMX guest?', 'RUN-10'] },
+  },
+  () => ({
+    dispatch: (m, l) => m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_vcpu_run : vmx.vmx_vcpu_run, l.vcpu),
+  }),
+);
+
+/** @source EXIT-6 */
+export const vt_handle_exit = routine(
+  {
+    name: 'vt_handle_exit',
+    layer: 'kvm',
+    source: 'EXIT-6',
+    args: ['vcpu', 'fastpath'],
+    steps: { dispatch: ['A TD or a plain VMX guest?', 'EXIT-6'] },
+  },
+  () => ({
+    dispatch: (m, l) =>
+      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_handle_exit : vmx.vmx_handle_exit, l.vcpu, l.fastpath),
+  }),
+);
+
+kvm_x86_vendor_init({
+  vm_init: (m, vm) => (is_td(m, vm) ? tdx.tdx_vm_init(m, vm) : 0),
+  vcpu_create: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_create(m, vcpu) : 0),
+  vcpu_load: vmx_vcpu_pi_load,
+  vcpu_reset: vt_vcpu_reset,
+  vcpu_pre_run: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_pre_run(m, vcpu) : 1),
+  apic_init_signal_blocked: vt_apic_init_signal_blocked,
+  apicv_pre_state_restore: pi_apicv_pre_state_restore,
+  has_interrupt: (m, vcpu) =>
+    is_td_vcpu(m, vcpu)
+      ? tdx.tdx_interrupt_allowed(m, vcpu) && tdx.tdx_protected_apic_has_interrupt(m, vcpu)
+      : vmx.vmx_has_interrupt(m, vcpu),
+  vcpu_run: vt_vcpu_run,
+  handle_exit_irqoff: vmx_handle_exit_irqoff,
+  handle_exit: vt_handle_exit,
+  deliver_interrupt: __vmx_deliver_posted_interrupt,
+  mem_enc_ioctl: vt_mem_enc_ioctl,
+  vcpu_mem_enc_ioctl: vt_vcpu_mem_enc_ioctl,
+});

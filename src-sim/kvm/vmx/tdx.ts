@@ -1,0 +1,301 @@
+import type { Ref } from '../../machine/layout';
+import { type Machine } from '../../machine/machine';
+import { E, routine } from '../../machine/routine';
+import { guest_cpu } from '../../guest/cpu';
+import { X2APIC_ENABLE } from '../../platform/apic';
+import { sendIpi } from '../../platform/pcpu';
+import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
+import * as seam from '../../seam/leaves';
+import { tdr } from '../../seam/tdx_module';
+import * as host from '../kvm_host';
+import {
+  apicOf,
+  guestOf,
+  kvm,
+  kvm_lapic,
+  kvm_regs,
+  kvm_vcpu,
+  kvmOf,
+  moduleOf,
+  pidOf,
+  regsOf,
+  warned,
+} from '../kvm_host';
+import { KVM_BUG_ON } from '../kvm_main';
+import {
+  KVM_TDX_FINALIZE_VM,
+  KVM_TDX_INIT_MEM_REGION,
+  KVM_TDX_INIT_VCPU,
+  KVM_TDX_INIT_VM,
+} from '../kvm_x86_ops';
+import { warnedRef } from '../lapic';
+import * as trace from '../trace';
+import {
+  EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, kvm_emulate_halt_noskip,
+  kvm_emulate_wrmsr, unhandled_exit,
+} from './common'; // prettier-ignore
+import { pi_has_pending_interrupt } from './posted_intr';
+
+/** Mirrors arch/x86/kvm/vmx/tdx.c. */
+
+const BUG_SITE_SEAMCALL = 0;
+const WARN_SITE_TDX_VCPU_RESET = 0;
+
+/** @source VM-1 */
+export function tdx_vm_init(m: Machine, vm: Ref): number {
+  kvm.has_protected_state.set(m, vm, 1);
+  return 0;
+}
+
+/** @source VCPU-2, VCPU-3 */
+export function tdx_vcpu_create(m: Machine, vcpu: Ref): number {
+  const vm = kvmOf(m, vcpu);
+  if (kvm.td_state.get(m, vm) !== host.TD_STATE_INITIALIZED) return E('EIO');
+  if (kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_SPLIT) return E('EINVAL');
+  if (kvm_vcpu.created.get(m, vcpu)) return 0;
+  kvm_lapic.guest_apic_protected.set(m, apicOf(vcpu), 1);
+  pi_desc.nv.set(m, pidOf(vcpu), POSTED_INTR_VECTOR);
+  pi_desc.sn.set(m, pidOf(vcpu), 1);
+  return 0;
+}
+
+/** A TD vCPU is never reset by INIT: only a warning. @source VCPU-5, INIT-13 */
+export function tdx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
+  if (!init_event) return;
+  const again = warned.tdx_vcpu_reset.testAndSet(m, warnedRef(m));
+  m.emit(again ? trace.warn_once_silent : trace.WARN, WARN_SITE_TDX_VCPU_RESET, kvm_vcpu.id.get(m, vcpu));
+}
+
+/** @source RUN-4 */
+export function tdx_vcpu_pre_run(m: Machine, vcpu: Ref): number {
+  const ready =
+    kvm_vcpu.tdx_state.get(m, vcpu) === host.VCPU_TD_STATE_INITIALIZED &&
+    kvm.td_state.get(m, kvmOf(m, vcpu)) === host.TD_STATE_RUNNABLE;
+  return ready ? 1 : E('EINVAL');
+}
+
+/** @source HLT-3 */
+export function tdx_interrupt_allowed(m: Machine, vcpu: Ref): boolean {
+  return kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_HLT || kvm_vcpu.halt_irqs_blocked.get(m, vcpu) === 0;
+}
+
+/** Whether the descriptor or, after a HLT with interrupts enabled, the virtual APIC has one to take. @source PEND-1 */
+export function tdx_protected_apic_has_interrupt(m: Machine, vcpu: Ref): boolean {
+  if (pi_has_pending_interrupt(m, vcpu)) return true;
+  if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_HLT || kvm_vcpu.halt_irqs_blocked.get(m, vcpu))
+    return false;
+  return guest_cpu.virr.highest(m, guestOf(vcpu)) >> 4 > guest_cpu.visr.highest(m, guestOf(vcpu)) >> 4; // VMXIP
+}
+
+/** @source EXIT-2 */
+function tdx_to_vmx_exit_reason(m: Machine, vcpu: Ref): number {
+  const status = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
+  if (status !== seam.TDX_SUCCESS) return 0xffff;
+  const reason = kvm_vcpu.vp_enter_ret.lo(m, vcpu);
+  return reason === EXIT_REASON_TDCALL ? kvm_vcpu.tdvmcall.get(m, vcpu) : reason;
+}
+
+/** Enters the TD and comes back with the exit. Answers the fastpath: always NONE here. */
+export const tdx_vcpu_run = routine(
+  {
+    name: 'tdx_vcpu_run',
+    layer: 'kvm',
+    source: 'RUN-10',
+    args: ['vcpu'],
+    steps: {
+      entry: ['Trace the entry.', 'RUN-10'],
+      self_ipi: [
+        'ON is set: send the notification vector to this very CPU, to be taken inside the TD.',
+        'PI-14',
+      ],
+      exited: ['Decode status and exit reason, trace the exit.', 'EXIT-2'],
+    },
+  },
+  (at) => ({
+    entry(m, l) {
+      const vcpu = l.vcpu as Ref;
+      m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
+      return at.self_ipi;
+    },
+    self_ipi(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (pi_desc.on.get(m, pidOf(vcpu))) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, POSTED_INTR_VECTOR);
+      return m.call(at.exited, seam.tdh_vp_enter, vcpu);
+    },
+    exited(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const reason = tdx_to_vmx_exit_reason(m, vcpu);
+      kvm_vcpu.last_exit.set(m, vcpu, reason);
+      if (reason === EXIT_REASON_HLT)
+        kvm_vcpu.halt_irqs_blocked.set(m, vcpu, 1 - guest_cpu.if.get(m, guestOf(vcpu)));
+      const rip = kvm_regs.rip.get(m, regsOf(vcpu));
+      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** Stage C of exit handling. Answers 1, 0 or an errno. */
+export const tdx_handle_exit = routine(
+  {
+    name: 'tdx_handle_exit',
+    layer: 'kvm',
+    source: 'EXIT-6',
+    args: ['vcpu', 'fastpath'],
+    steps: {
+      dispatch: ['First match: error status, then the exit reason.', 'EXIT-6'],
+      wrmsr_done: ['R10 tells the guest whether the write was done; stay in KVM_RUN.', 'PI-32'],
+    },
+  },
+  (at) => ({
+    dispatch(m, l) {
+      const vcpu = l.vcpu as Ref;
+      switch (kvm_vcpu.last_exit.get(m, vcpu)) {
+        case EXIT_REASON_EXTERNAL_INTERRUPT:
+          return m.ret(1);
+        case EXIT_REASON_HLT:
+          return m.ret(kvm_emulate_halt_noskip(m, vcpu));
+        case EXIT_REASON_MSR_WRITE:
+          return m.call(at.wrmsr_done, kvm_emulate_wrmsr, vcpu);
+        default:
+          return m.ret(
+            unhandled_exit(m, vcpu, kvm_vcpu.vp_enter_ret.hi(m, vcpu), kvm_vcpu.vp_enter_ret.lo(m, vcpu)),
+          );
+      }
+    },
+    wrmsr_done(m) {
+      return m.ret(1);
+    },
+  }),
+);
+
+/** A SEAMCALL that must not fail did: the VM is bugged. @source VCPU-9 */
+function seamcallFailed(m: Machine, vm: Ref): boolean {
+  if (m.retval === 0) return false;
+  KVM_BUG_ON(m, vm, BUG_SITE_SEAMCALL);
+  return true;
+}
+
+/** KVM_TDX_INIT_VM and KVM_TDX_FINALIZE_VM. */
+export const tdx_vm_ioctl = routine(
+  {
+    name: 'tdx_vm_ioctl',
+    layer: 'kvm',
+    source: 'VM-20',
+    args: ['vm', 'arg', 'arg2'],
+    steps: {
+      dispatch: ['Which sub-command?', 'VM-20'],
+      init: ['tdx_td_init: only once, before any vCPU.', 'VM-22'],
+      mng_init: ['The TD root exists: TDH.MNG.INIT.', 'VM-22'],
+      initialized: ['The TD is INITIALIZED.', 'VM-3'],
+      finalize: ['tdx_td_finalize: only an INITIALIZED TD with its key.', 'VM-24'],
+      finalized: ['The TD is RUNNABLE; memory may be pre-faulted.', 'VM-24'],
+    },
+  },
+  (at) => ({
+    dispatch(m, l) {
+      if (l.arg === KVM_TDX_INIT_VM) return at.init;
+      return l.arg === KVM_TDX_FINALIZE_VM ? at.finalize : m.ret(E('EINVAL'));
+    },
+    init(m, l) {
+      const vm = l.vm as Ref;
+      if (kvm.td_state.get(m, vm) !== host.TD_STATE_UNINITIALIZED) return m.ret(E('EINVAL'));
+      if (kvm.created_vcpus.get(m, vm) !== 0) return m.ret(E('EBUSY'));
+      return m.call(at.mng_init, seam.tdh_mng_create, vm);
+    },
+    mng_init(m, l) {
+      if (m.retval !== 0) return m.ret(E('EIO'));
+      return m.call(at.initialized, seam.tdh_mng_init, l.vm);
+    },
+    initialized(m, l) {
+      if (m.retval !== 0) return m.ret(E('EIO'));
+      kvm.td_state.set(m, l.vm as Ref, host.TD_STATE_INITIALIZED);
+      return m.ret(0);
+    },
+    finalize(m, l) {
+      const vm = l.vm as Ref;
+      const ready =
+        tdr.hkid_assigned.get(m, moduleOf(vm)) === 1 && kvm.td_state.get(m, vm) !== host.TD_STATE_RUNNABLE;
+      return ready ? m.call(at.finalized, seam.tdh_mr_finalize, vm) : m.ret(E('EINVAL'));
+    },
+    finalized(m, l) {
+      const vm = l.vm as Ref;
+      if (seamcallFailed(m, vm)) return m.ret(E('EIO'));
+      kvm.td_state.set(m, vm, host.TD_STATE_RUNNABLE);
+      kvm.pre_fault_allowed.set(m, vm, 1);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** KVM_TDX_INIT_VCPU and KVM_TDX_INIT_MEM_REGION. */
+export const tdx_vcpu_ioctl = routine(
+  {
+    name: 'tdx_vcpu_ioctl',
+    layer: 'kvm',
+    source: 'VCPU-6',
+    args: ['vcpu', 'arg'],
+    steps: {
+      check: ['Only while the TD is being built.', 'VCPU-6'],
+      apic_base: ['Switch the shadow APIC to x2APIC mode; CPUID must offer it.', 'VCPU-7'],
+      addcx: ['TDH.VP.CREATE done: add the other pages.', 'VCPU-9'],
+      init: ['TDH.VP.ADDCX done: TDH.VP.INIT.', 'VCPU-9'],
+      runnable: ['The vCPU is RUNNABLE, BSP or not; then write POSTED_INTR_NV.', 'VCPU-9'],
+      desc: ['Write POSTED_INTR_DESC_ADDR.', 'VCPU-9'],
+      pin: ['Switch on posted-interrupt processing.', 'VCPU-10'],
+      initialized: ['vcpu_tdx.state = INITIALIZED.', 'VCPU-9'],
+      mem_region: ['Add initial memory through this vCPU.', 'VCPU-11'],
+      added: ['The memory is added.', 'VCPU-11'],
+    },
+  },
+  (at) => {
+    /** Goes on at `next` unless the last SEAMCALL failed. */
+    const unlessBugged = (m: Machine, vcpu: Ref, next: () => number): number =>
+      seamcallFailed(m, kvmOf(m, vcpu)) ? m.ret(E('EIO')) : next();
+    return {
+      check(m, l) {
+        const vm = kvmOf(m, l.vcpu as Ref);
+        const building =
+          tdr.hkid_assigned.get(m, moduleOf(vm)) === 1 && kvm.td_state.get(m, vm) !== host.TD_STATE_RUNNABLE;
+        if (!building) return m.ret(E('EINVAL'));
+        if (l.arg === KVM_TDX_INIT_VCPU) return at.apic_base;
+        return l.arg === KVM_TDX_INIT_MEM_REGION ? at.mem_region : m.ret(E('EINVAL'));
+      },
+      apic_base(m, l) {
+        const vcpu = l.vcpu as Ref;
+        if (kvm_vcpu.tdx_state.get(m, vcpu) !== host.VCPU_TD_STATE_UNINITIALIZED) return m.ret(E('EINVAL'));
+        if (!kvm_vcpu.cpuid_x2apic.get(m, vcpu)) return m.ret(E('EINVAL'));
+        const ref = apicOf(vcpu);
+        kvm_lapic.base.set(m, ref, kvm_lapic.base.get(m, ref) | X2APIC_ENABLE);
+        return m.call(at.addcx, seam.tdh_vp_create, vcpu);
+      },
+      addcx: (m, l) => unlessBugged(m, l.vcpu as Ref, () => m.call(at.init, seam.tdh_vp_addcx, l.vcpu)),
+      init: (m, l) => unlessBugged(m, l.vcpu as Ref, () => m.call(at.runnable, seam.tdh_vp_init, l.vcpu)),
+      runnable: (m, l) =>
+        unlessBugged(m, l.vcpu as Ref, () => {
+          kvm_vcpu.mp_state.set(m, l.vcpu as Ref, host.KVM_MP_STATE_RUNNABLE);
+          return m.call(at.desc, seam.tdh_vp_wr, l.vcpu, seam.POSTED_INTR_NV);
+        }),
+      desc: (m, l) =>
+        unlessBugged(m, l.vcpu as Ref, () =>
+          m.call(at.pin, seam.tdh_vp_wr, l.vcpu, seam.POSTED_INTR_DESC_ADDR),
+        ),
+      pin: (m, l) =>
+        unlessBugged(m, l.vcpu as Ref, () =>
+          m.call(at.initialized, seam.tdh_vp_wr, l.vcpu, seam.PIN_BASED_VM_EXEC_CONTROL),
+        ),
+      initialized: (m, l) =>
+        unlessBugged(m, l.vcpu as Ref, () => {
+          kvm_vcpu.tdx_state.set(m, l.vcpu as Ref, host.VCPU_TD_STATE_INITIALIZED);
+          return m.ret(0);
+        }),
+      mem_region(m, l) {
+        const initialized = kvm_vcpu.tdx_state.get(m, l.vcpu as Ref) === host.VCPU_TD_STATE_INITIALIZED;
+        return initialized
+          ? m.call(at.added, seam.tdh_mem_page_add, kvmOf(m, l.vcpu as Ref))
+          : m.ret(E('EINVAL'));
+      },
+      added: (m) => m.ret(m.retval === 0 ? 0 : E('EIO')),
+    };
+  },
+);

@@ -1,0 +1,375 @@
+import type { Ref } from '../machine/layout';
+import { thread, type Machine } from '../machine/machine';
+import { E, routine } from '../machine/routine';
+import { enableIrqs, pcpu } from '../platform/pcpu';
+import * as host from './kvm_host';
+import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat } from './kvm_host';
+import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu } from './kvm_main';
+import { kvm_apic_accept_events } from './lapic';
+import { reply } from './reply';
+import { kvm_vcpu_wakeup, mp_state_read } from './trace';
+import { kvm_x86_ops } from './kvm_x86_ops';
+import {
+  kvm_apic_init_sipi_allowed,
+  kvm_arch_vcpu_runnable,
+  kvm_vcpu_running,
+  lapic_in_kernel,
+} from './x86_events';
+
+/** Mirrors arch/x86/kvm/x86.c: the run loop, guest entry, and the ioctls of a vCPU. */
+
+function signalPending(m: Machine): boolean {
+  return thread.signal.get(m, m.thread) === 1;
+}
+
+/** A signal ends KVM_RUN. @source RUN-5; kvm_handle_signal_exit */
+function signalExit(m: Machine, vcpu: Ref): number {
+  const stat = host.statOf(vcpu);
+  kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_INTR);
+  kvm_vcpu_stat.signal_exits.set(m, stat, kvm_vcpu_stat.signal_exits.get(m, stat) + 1);
+  return m.ret(E('EINTR'));
+}
+
+/** One attempt to run the guest: requests, INIT/SIPI, entry, exit. Answers 1 to go on, 0 or an errno to leave. */
+export const vcpu_enter_guest = routine(
+  {
+    name: 'vcpu_enter_guest',
+    layer: 'kvm',
+    source: 'RUN-6',
+    args: ['vcpu'],
+    steps: {
+      requests: ['Serve the requests: a dead VM leaves with -EIO, APICv is refreshed.', 'RUN-6'],
+      events: ['If KVM_REQ_EVENT was raised, process INIT and SIPI.', 'RUN-7'],
+      accepted: ['A vCPU that INIT has put into wait-for-SIPI does not enter.', 'x86:SIPI-18'],
+      irqs_off: ['Disable host interrupts.', 'RUN-9'],
+      in_guest_mode: ['vcpu->mode = IN_GUEST_MODE, then a full barrier.', 'RUN-9'],
+      last_test: ['The last test: a request or a kick since then stops the entry.', 'RUN-9'],
+      run: ['Enter the guest.', 'RUN-10'],
+      exited: ['vcpu->mode = OUTSIDE_GUEST_MODE.', 'RUN-12'],
+      exit_irqoff: [
+        'Handle what must be handled before interrupts are on: the interrupt that caused the exit.',
+        'EXIT-3',
+      ],
+      irqs_on: ['Enable host interrupts, count the exit.', 'RUN-12'],
+      handle: ['Handle the exit.', 'EXIT-6'],
+    },
+    locals: ['fastpath'],
+  },
+  (at) => ({
+    requests(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_VM_DEAD)) return m.ret(E('EIO'));
+      kvm_check_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
+      return at.events;
+    },
+    events(m, l) {
+      if (!kvm_check_request(m, l.vcpu as Ref, host.KVM_REQ_EVENT)) return at.irqs_off;
+      return m.call(at.accepted, kvm_apic_accept_events, l.vcpu);
+    },
+    accepted(m, l) {
+      const waits = kvm_vcpu.mp_state.get(m, l.vcpu as Ref) === host.KVM_MP_STATE_INIT_RECEIVED;
+      return waits ? m.ret(1) : at.irqs_off;
+    },
+    irqs_off(m) {
+      pcpu.irqs_off.set(m, thisCpu(m), 1);
+      return at.in_guest_mode;
+    },
+    in_guest_mode(m, l) {
+      kvm_vcpu.mode.set(m, l.vcpu as Ref, host.IN_GUEST_MODE);
+      return at.last_test;
+    },
+    last_test(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const stop =
+        kvm_vcpu.mode.get(m, vcpu) === host.EXITING_GUEST_MODE ||
+        !kvm_vcpu.requests.isEmpty(m, vcpu) ||
+        signalPending(m);
+      if (!stop) return at.run;
+      kvm_vcpu.mode.set(m, vcpu, host.OUTSIDE_GUEST_MODE);
+      enableIrqs(m, thisCpu(m));
+      return m.ret(1);
+    },
+    run(m, l) {
+      return m.call(at.exited, kvm_x86_ops.vcpu_run, l.vcpu);
+    },
+    exited(m, l) {
+      l.fastpath = m.retval;
+      kvm_vcpu.mode.set(m, l.vcpu as Ref, host.OUTSIDE_GUEST_MODE);
+      return at.exit_irqoff;
+    },
+    exit_irqoff(m, l) {
+      kvm_x86_ops.handle_exit_irqoff(m, l.vcpu as Ref);
+      return at.irqs_on;
+    },
+    irqs_on(m, l) {
+      const stat = host.statOf(l.vcpu as Ref);
+      enableIrqs(m, thisCpu(m));
+      kvm_vcpu_stat.exits.set(m, stat, kvm_vcpu_stat.exits.get(m, stat) + 1);
+      return at.handle;
+    },
+    handle(m, l) {
+      return m.tail(kvm_x86_ops.handle_exit, l.vcpu, l.fastpath);
+    },
+  }),
+);
+
+/** A vCPU that may not run sleeps until something makes it runnable. */
+export const vcpu_block = routine(
+  {
+    name: 'vcpu_block',
+    layer: 'kvm',
+    source: 'HLT-6',
+    args: ['vcpu'],
+    steps: {
+      block: ['Sleep, unless there is an event already.', 'HLT-6'],
+      woken: [
+        'Still not runnable: a signal or a request ended the sleep; the run loop looks at it.',
+        'HLT-6',
+      ],
+      accepted: ['A halted vCPU with an event is RUNNABLE again; one that waits for SIPI stays so.', 'HLT-7'],
+    },
+  },
+  (at) => ({
+    block(m, l) {
+      return kvm_arch_vcpu_runnable(m, l.vcpu as Ref) ? at.woken : m.call(at.woken, kvm_vcpu_block, l.vcpu);
+    },
+    woken(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const runnable = kvm_arch_vcpu_runnable(m, vcpu);
+      if (kvm_vcpu.mp_state.get(m, vcpu) === host.KVM_MP_STATE_HALTED) {
+        m.emit(kvm_vcpu_wakeup, kvm_vcpu.id.get(m, vcpu), runnable ? 1 : 0);
+      }
+      return runnable ? m.call(at.accepted, kvm_apic_accept_events, vcpu) : m.ret(1);
+    },
+    accepted(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const mp_state = kvm_vcpu.mp_state.get(m, vcpu);
+      if (mp_state === host.KVM_MP_STATE_HALTED || mp_state === host.KVM_MP_STATE_AP_RESET_HOLD) {
+        kvm_vcpu.mp_state.set(m, vcpu, host.KVM_MP_STATE_RUNNABLE);
+      }
+      return m.ret(1);
+    },
+  }),
+);
+
+/** The loop of KVM_RUN. */
+export const vcpu_run = routine(
+  {
+    name: 'vcpu_run',
+    layer: 'kvm',
+    source: 'RUN-5',
+    args: ['vcpu'],
+    steps: {
+      begin: ['exit_reason = KVM_EXIT_UNKNOWN.', 'NUM-2'],
+      turn: ['RUNNABLE: enter the guest; anything else: block.', 'RUN-5'],
+      after: ['A result of 0 or less leaves; a pending signal leaves with -EINTR.', 'RUN-5'],
+    },
+  },
+  (at) => ({
+    begin(m, l) {
+      kvm_run.exit_reason.set(m, host.runOf(l.vcpu as Ref), host.KVM_EXIT_UNKNOWN);
+      return at.turn;
+    },
+    turn(m, l) {
+      const running = kvm_vcpu_running(m, l.vcpu as Ref);
+      return m.call(at.after, running ? vcpu_enter_guest : vcpu_block, l.vcpu);
+    },
+    after(m, l) {
+      if (m.retval <= 0) return m.ret(m.retval);
+      kvm_check_request(m, l.vcpu as Ref, host.KVM_REQ_UNBLOCK);
+      return signalPending(m) ? signalExit(m, l.vcpu as Ref) : at.turn;
+    },
+  }),
+);
+
+/** KVM_RUN. */
+export const kvm_arch_vcpu_ioctl_run = routine(
+  {
+    name: 'kvm_arch_vcpu_ioctl_run',
+    layer: 'kvm',
+    source: 'RUN-2',
+    args: ['vcpu', 'immediate_exit'],
+    steps: {
+      uninitialized: ['An UNINITIALIZED vCPU blocks here; it never enters the guest in this call.', 'RUN-2'],
+      woken: ['Process INIT and SIPI.', 'x86:SIPI-24'],
+      again: ['Return -EAGAIN, or -EINTR with KVM_EXIT_INTR on a signal.', 'x86:SIPI-24'],
+      immediate: ['immediate_exit: return -EINTR, exit_reason unchanged.', 'RUN-15'],
+      pre_run: ['Is the vCPU, and for a TD the TD, ready to run?', 'RUN-4'],
+      out: ['Leave KVM_RUN.', 'RUN-13'],
+    },
+  },
+  (at) => ({
+    uninitialized(m, l) {
+      const vcpu = l.vcpu as Ref;
+      kvm_run.immediate_exit.set(m, host.runOf(vcpu), l.immediate_exit);
+      if (kvm_vcpu.mp_state.get(m, vcpu) !== host.KVM_MP_STATE_UNINITIALIZED) return at.immediate;
+      return l.immediate_exit ? m.ret(E('EINTR')) : m.call(at.woken, kvm_vcpu_block, vcpu);
+    },
+    woken(m, l) {
+      return m.call(at.again, kvm_apic_accept_events, l.vcpu);
+    },
+    again(m, l) {
+      return signalPending(m) ? signalExit(m, l.vcpu as Ref) : m.ret(E('EAGAIN'));
+    },
+    immediate(m, l) {
+      return l.immediate_exit ? m.ret(E('EINTR')) : at.pre_run;
+    },
+    pre_run(m, l) {
+      const r = kvm_x86_ops.vcpu_pre_run(m, l.vcpu as Ref);
+      return r <= 0 ? m.ret(r) : m.call(at.out, vcpu_run, l.vcpu);
+    },
+    out(m) {
+      return m.ret(m.retval);
+    },
+  }),
+);
+
+/** KVM_GET_MP_STATE: reading can perform the INIT reset. @source INIT-11, x86:SIPI-29 */
+export const kvm_arch_vcpu_ioctl_get_mpstate = routine(
+  {
+    name: 'kvm_arch_vcpu_ioctl_get_mpstate',
+    layer: 'kvm',
+    source: 'INIT-11',
+    args: ['vcpu', 'arg'],
+    steps: {
+      process: ['Process pending INIT and SIPI first.', 'INIT-11'],
+      report: ['Report mp_state.', 'INIT-11'],
+    },
+  },
+  (at) => ({
+    process(m, l) {
+      return m.call(at.report, kvm_apic_accept_events, l.vcpu);
+    },
+    report(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const mp_state = kvm_vcpu.mp_state.get(m, vcpu);
+      reply.mp_state.set(m, replyRef(m), mp_state);
+      m.emit(mp_state_read, kvm_vcpu.id.get(m, vcpu), mp_state);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** Where reading ioctls put their answers: the second placement. */
+export function replyRef(m: Machine): Ref {
+  return m.placed[1]!;
+}
+
+/** An ioctl whose work is one atomic step. */
+const ioctl = (
+  name: string,
+  source: string,
+  doc: string,
+  body: (m: Machine, vcpu: Ref, arg: number) => number,
+) =>
+  routine({ name, layer: 'kvm', source, args: ['vcpu', 'arg'], steps: { handle: [doc, source] } }, () => ({
+    handle: (m, l) => m.ret(body(m, l.vcpu as Ref, l.arg)),
+  }));
+
+/** KVM_SET_MP_STATE. On a TD vCPU INIT_RECEIVED and SIPI_RECEIVED are -EINVAL. @source INIT-10, x86:SIPI-26 to x86:SIPI-28 */
+export const kvm_arch_vcpu_ioctl_set_mpstate = ioctl(
+  'kvm_arch_vcpu_ioctl_set_mpstate',
+  'INIT-10',
+  'Check the wanted state, store it, raise KVM_REQ_EVENT.',
+  (m, vcpu, wanted) => {
+    const wantsInit =
+      wanted === host.KVM_MP_STATE_INIT_RECEIVED || wanted === host.KVM_MP_STATE_SIPI_RECEIVED;
+    const needsLapic =
+      wantsInit ||
+      wanted === host.KVM_MP_STATE_UNINITIALIZED ||
+      wanted === host.KVM_MP_STATE_HALTED ||
+      wanted === host.KVM_MP_STATE_AP_RESET_HOLD;
+    if (!needsLapic && wanted !== host.KVM_MP_STATE_RUNNABLE) return E('EINVAL');
+    if (needsLapic && !lapic_in_kernel(m, vcpu)) return E('EINVAL');
+    if (wantsInit && !kvm_apic_init_sipi_allowed(m, vcpu)) return E('EINVAL');
+    if (wanted === host.KVM_MP_STATE_SIPI_RECEIVED) {
+      kvm_vcpu.mp_state.set(m, vcpu, host.KVM_MP_STATE_INIT_RECEIVED);
+      kvm_lapic.pending_events.set(m, host.apicOf(vcpu), host.KVM_APIC_SIPI);
+    } else {
+      kvm_vcpu.mp_state.set(m, vcpu, wanted);
+    }
+    kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
+    return 0;
+  },
+);
+
+/** KVM_GET_VCPU_EVENTS, as far as INIT goes: smi.latched_init. @source INIT-7, x86:UAPI-10 */
+export const kvm_vcpu_ioctl_x86_get_vcpu_events = ioctl(
+  'kvm_vcpu_ioctl_x86_get_vcpu_events',
+  'INIT-7',
+  'Report the INIT latch as smi.latched_init.',
+  (m, vcpu) => {
+    const latched = kvm_lapic.pending_events.test(m, host.apicOf(vcpu), host.KVM_APIC_INIT);
+    reply.latched_init.set(m, replyRef(m), latched);
+    return 0;
+  },
+);
+
+/** KVM_SET_VCPU_EVENTS with KVM_VCPUEVENT_VALID_SMM: smi.latched_init sets or clears the latch. @source INIT-7, x86:UAPI-15 */
+export const kvm_vcpu_ioctl_x86_set_vcpu_events = ioctl(
+  'kvm_vcpu_ioctl_x86_set_vcpu_events',
+  'INIT-7',
+  'Set or clear the INIT latch, raise KVM_REQ_EVENT.',
+  (m, vcpu, latched) => {
+    if (lapic_in_kernel(m, vcpu)) {
+      const ref = host.apicOf(vcpu);
+      if (latched) kvm_lapic.pending_events.set(m, ref, host.KVM_APIC_INIT);
+      else kvm_lapic.pending_events.clear(m, ref, host.KVM_APIC_INIT);
+    }
+    kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
+    return 0;
+  },
+);
+
+/** Registers of a protected guest cannot be read. @source RUN-16 */
+function registersProtected(m: Machine, vcpu: Ref): boolean {
+  return kvm.has_protected_state.get(m, host.kvmOf(m, vcpu)) === 1;
+}
+
+/** KVM_GET_REGS. @source RUN-16 */
+export const kvm_arch_vcpu_ioctl_get_regs = ioctl(
+  'kvm_arch_vcpu_ioctl_get_regs',
+  'RUN-16',
+  'Refuse for a protected guest, else report RIP.',
+  (m, vcpu) => {
+    if (registersProtected(m, vcpu)) return E('EINVAL');
+    reply.rip.set(m, replyRef(m), kvm_regs.rip.get(m, host.regsOf(vcpu)));
+    return 0;
+  },
+);
+
+/** KVM_GET_SREGS. @source RUN-16 */
+export const kvm_arch_vcpu_ioctl_get_sregs = ioctl(
+  'kvm_arch_vcpu_ioctl_get_sregs',
+  'RUN-16',
+  'Refuse for a protected guest, else report CS.',
+  (m, vcpu) => {
+    if (registersProtected(m, vcpu)) return E('EINVAL');
+    reply.cs_selector.set(m, replyRef(m), kvm_regs.cs_selector.get(m, host.regsOf(vcpu)));
+    reply.cs_base.set(m, replyRef(m), kvm_regs.cs_base.get(m, host.regsOf(vcpu)));
+    return 0;
+  },
+);
+
+/** KVM_GET_LAPIC. @source tdx:LAPIC-1 */
+export const kvm_vcpu_ioctl_get_lapic = ioctl(
+  'kvm_vcpu_ioctl_get_lapic',
+  'tdx:LAPIC-1',
+  'Refuse when the guest APIC is protected.',
+  (m, vcpu) => {
+    if (!lapic_in_kernel(m, vcpu)) return E('EINVAL');
+    return kvm_lapic.guest_apic_protected.get(m, host.apicOf(vcpu)) ? E('EINVAL') : 0;
+  },
+);
+
+/** KVM_SET_CPUID2: whether the table offers X2APIC is all that matters here. @source VCPU-7 */
+export const kvm_vcpu_ioctl_set_cpuid2 = ioctl(
+  'kvm_vcpu_ioctl_set_cpuid2',
+  'VCPU-7',
+  'Store the CPUID table.',
+  (m, vcpu, x2apic) => {
+    kvm_vcpu.cpuid_set.set(m, vcpu, 1);
+    kvm_vcpu.cpuid_x2apic.set(m, vcpu, x2apic);
+    return 0;
+  },
+);

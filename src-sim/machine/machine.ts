@@ -1,0 +1,411 @@
+import { bits, float, flag, int32, Layout, name, num, record, sub, word64, type Leaf, type Layer, type Placement, type Ref, type Views } from './layout'; // prettier-ignore
+import { allRoutines, BLOCKED, CALLED, FRAME_LOCALS, RET, type Routine } from './routine';
+import { ERRNO, Trace, type EventDeclaration } from './trace';
+
+/** `kvm_run.exit_reason`, by value. @source NUM-2 */
+export const KVM_EXIT: Readonly<Record<number, string>> = {
+  0: 'KVM_EXIT_UNKNOWN', 1: 'KVM_EXIT_EXCEPTION', 2: 'KVM_EXIT_IO', 3: 'KVM_EXIT_HYPERCALL', 5: 'KVM_EXIT_HLT',
+  6: 'KVM_EXIT_MMIO', 7: 'KVM_EXIT_IRQ_WINDOW_OPEN', 8: 'KVM_EXIT_SHUTDOWN', 9: 'KVM_EXIT_FAIL_ENTRY',
+  10: 'KVM_EXIT_INTR', 17: 'KVM_EXIT_INTERNAL_ERROR', 24: 'KVM_EXIT_SYSTEM_EVENT', 26: 'KVM_EXIT_IOAPIC_EOI',
+  39: 'KVM_EXIT_MEMORY_FAULT', 40: 'KVM_EXIT_TDX',
+}; // prettier-ignore
+
+/** `idle`: in userspace, no call under way. `waiting`: for a mutex. `blocked`: asleep in KVM. `in-guest`: the guest has nothing to do. */
+export const THREAD_STATUS = ['idle', 'ready', 'blocked', 'waiting', 'in-guest'] as const;
+export type ThreadStatus = (typeof THREAD_STATUS)[number];
+const IDLE = 0;
+const READY = 1;
+
+/** How the last action stands. */
+export const OUTCOME_KIND = ['none', 'pending', 'returned', 'queued', 'refused', 'unmodelled'] as const;
+export type OutcomeKind = (typeof OUTCOME_KIND)[number];
+
+/** Why an action is refused, waits or is beyond the model; the sentence is the explanation userspace gets. */
+export const WHY = {
+  none: '',
+  no_vm: 'That VM does not exist yet. Create it with KVM_CREATE_VM.',
+  vm_exists: 'That VM exists already.',
+  no_vcpu: 'That vCPU does not exist yet. Create it with KVM_CREATE_VCPU.',
+  no_slot: 'The platform has no such VM or vCPU.',
+  thread_busy: 'The thread that would issue this call is inside another one.',
+  not_tdx: 'This sub-command exists for TDX VMs only.',
+  guest_busy: 'The guest already has an instruction to execute.',
+  guest_queued: 'The vCPU is not executing guest code now; it will execute this when it next runs.',
+  guest_parked: 'The vCPU sleeps; it will execute this when it next runs.',
+  no_guest_code: 'This vCPU never ran: the guest has no code to execute yet.',
+  not_in_guest: 'No guest code runs on that CPU, so the physical INIT does not meet the TD.',
+  too_deep: 'The call nests deeper than the model keeps.',
+  delivery_mode: 'This delivery mode is not part of the model yet.',
+  host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
+  reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
+} as const satisfies Record<string, string>;
+export type Why = keyof typeof WHY;
+const WHY_NAMES = Object.keys(WHY) as Why[];
+
+const frame = record('frame', 'hardware', 'A routine under way', {
+  routine: num(16, 'Routine', { hidden: true }),
+  step: num(8, 'Next step', { hidden: true }),
+  _: num(8, 'Padding', { hidden: true }),
+  words: bits(FRAME_LOCALS * 32, 'Arguments and locals', { hidden: true }),
+});
+/** Routines that can nest in one thread. */
+export const MAX_DEPTH = 12;
+
+/** A thread: the VMM's own, or the one on which a vCPU runs. */
+export const thread = record('thread', 'kvm', 'A thread', {
+  status: name(THREAD_STATUS, 'What the thread does'),
+  depth: num(8, 'Routines under way', { source: 'simulator' }),
+  waiting_on: num(16, 'The vCPU whose mutex it waits for', { hidden: true }),
+  cpu: num(16, 'The CPU on which it runs', { hidden: true }),
+  action: num(32, 'Serial number of the action it works on', { hidden: true }),
+  ret: int32('What the last call returned', { labels: labelled() }),
+  rax: word64('Completion status of the last SEAMCALL', { source: 'NUM-21', layer: 'seam' }),
+  signal: flag('A signal is pending', { source: 'RUN-5' }),
+  frames: sub(frame, MAX_DEPTH, { hidden: true }),
+});
+
+/** What belongs to no processor: time, and how the last action ended. */
+export const header = record('header', 'hardware', 'The machine as a whole', {
+  now: float('Virtual time in nanoseconds since power-on'),
+  moments: float('Moments so far', { hidden: true }),
+  actions: num(32, 'Actions begun so far', { hidden: true }),
+  current: num(8, 'Thread that stepped last', { hidden: true }),
+});
+export const last = record('last', 'vmm', 'The last action', {
+  kind: name(OUTCOME_KIND, 'Whether it returned, still waits, or could not begin'),
+  why: name(WHY_NAMES, 'Why it waits or was refused'),
+  return: int32('What it returned: 0, a positive count, or a negative errno', { labels: labelled() }),
+  exit: int32('kvm_run.exit_reason, when KVM_RUN returned', {
+    labels: { '-1': '', ...KVM_EXIT },
+    source: 'NUM-2',
+  }),
+  seq: num(32, 'Its serial number', { hidden: true }),
+});
+
+function labelled(): Record<number, string> {
+  return Object.fromEntries(Object.entries(ERRNO).map(([value, errno]) => [-Number(value), `-${errno}`]));
+}
+
+/** A thread of the platform. */
+export interface ThreadInfo {
+  /** `vmm`, or the path of its vCPU such as `td.vcpu0`. */
+  readonly name: string;
+  /** CPU on which it runs. */
+  readonly cpu: number;
+}
+export interface ThreadState {
+  readonly name: string;
+  readonly cpu: number;
+  readonly layer: Layer;
+  readonly status: ThreadStatus;
+  readonly enabled: boolean;
+  readonly stack: readonly { routine: string; step: string; doc: string; source: string; layer: Layer }[];
+}
+
+type Numbers<A extends readonly unknown[]> = { [K in keyof A]: number };
+/** Argument numbers of a routine, checked for their count. */
+type CallArgs<A extends string> = Numbers<readonly A[]>;
+
+const FRAME_WORDS = frame.info.size / 4;
+/** Virtual nanoseconds that a step takes. */
+const STEP_NS = 50;
+
+/**
+ * The engine: bytes, and threads that change them step by step. It knows nothing of KVM; what the bytes mean and what
+ * the routines do comes from the layout and the registry.
+ */
+export class Machine implements Views {
+  readonly layout: Layout;
+  readonly u8: Uint8Array;
+  readonly u16: Uint16Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly f64: Float64Array;
+  readonly trace: Trace;
+  readonly header: Ref;
+  readonly last: Ref;
+  readonly threadRefs: readonly Ref[];
+  /** References of the placements given to the constructor, in their order. */
+  readonly placed: readonly Ref[];
+  /** Command of every begun action, for the trace. Owned by the history. */
+  commands: string[] = [];
+  /** Thread whose step runs; meaningless between steps. */
+  thread = 0 as Ref;
+  private threadIndex = 0;
+  private within = 0;
+  private readonly routines: readonly Routine[];
+
+  /**
+   * @param placements - records after header, `last` and threads, in the order of `refs`.
+   * @param capacity - events the trace keeps, a power of two.
+   */
+  constructor(
+    readonly threadInfos: readonly ThreadInfo[],
+    placements: readonly Placement[],
+    capacity = 1 << 15,
+  ) {
+    this.routines = allRoutines();
+    const own: Placement[] = [
+      { path: '', record: header },
+      { path: 'last', record: last },
+      ...threadInfos.map(({ name }) => ({ path: `${name}.thread`, record: thread })),
+    ];
+    this.layout = new Layout([...own, ...placements]);
+    if (this.layout.size > 0xffff)
+      throw new RangeError(`the state has ${this.layout.size} bytes; references hold 16 bits`);
+    const buffer = new ArrayBuffer(this.layout.size);
+    this.u8 = new Uint8Array(buffer);
+    this.u16 = new Uint16Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.f64 = new Float64Array(buffer);
+    const { refs } = this.layout;
+    this.header = refs[0]!;
+    this.last = refs[1]!;
+    this.threadRefs = refs.slice(2, 2 + threadInfos.length);
+    this.trace = new Trace(capacity, threadInfos, allRoutines, (n) => this.commands[n] ?? '');
+    this.placed = refs.slice(2 + threadInfos.length);
+    last.exit.set(this, this.last, -1);
+  }
+
+  // What the scheduler drives ------------------------------------------------------------------------------------
+
+  /** Whether thread `i` can take a step. */
+  enabled(i: number): boolean {
+    return thread.status.get(this, this.threadRefs[i]!) === READY;
+  }
+
+  /** The thread that run-to-completion lets step next: the current one while it can, else the lowest; -1 for none. */
+  nextThread(): number {
+    const current = header.current.get(this, this.header);
+    if (this.enabled(current)) return current;
+    for (let i = 0; i < this.threadRefs.length; i++) if (this.enabled(i)) return i;
+    return -1;
+  }
+
+  /** Lets thread `i`, which must be enabled, take one atomic step. */
+  step(i: number): void {
+    this.enter(i);
+    const { u8, u16 } = this;
+    const f = this.frameOf(this.thread, thread.depth.get(this, this.thread) - 1);
+    const r = this.routines[u16[f >> 1]!]!;
+    this.within = r.id;
+    const { frame: locals } = r;
+    locals.m = this;
+    locals.base = (f >> 2) + 1;
+    const next = r.code[u8[f + 2]!]!(this, locals as never);
+    if (next >= 0) u8[f + 2] = next;
+    else if (next === RET) this.pop();
+    this.tick();
+  }
+
+  /**
+   * Puts an idle thread into a routine: the beginning of an action. The action's outcome is `pending` until the
+   * routine returns, or something answers otherwise meanwhile.
+   *
+   * @returns false, with nothing changed, when the thread is busy.
+   */
+  begin<A extends string>(i: number, routine: Routine<A>, ...args: CallArgs<A>): boolean {
+    const t = this.threadRefs[i]!;
+    if (thread.depth.get(this, t) !== 0) return false;
+    this.enter(i);
+    this.within = routine.id;
+    thread.action.set(this, t, last.seq.get(this, this.last));
+    thread.status.set(this, t, READY);
+    this.push(routine as unknown as Routine, args[0] ?? 0, args[1] ?? 0, args[2] ?? 0, args[3] ?? 0);
+    return true;
+  }
+
+  /** Counts a new action, on thread `i` and in the layer of its actor, and makes it the one that `last` is about. */
+  newAction(i: number, layer: Layer, command: string): void {
+    this.enter(i);
+    const n = header.actions.get(this, this.header);
+    this.commands.length = n;
+    this.commands.push(command);
+    header.actions.set(this, this.header, n + 1);
+    last.seq.set(this, this.last, n + 1);
+    this.answer('pending', 'none', 0);
+    this.trace.action(this.moment + 1, this.now, i, n, layer);
+  }
+
+  /** A moment passes: after every begun action and every step. */
+  tick(): void {
+    header.now.set(this, this.header, this.now + STEP_NS);
+    header.moments.set(this, this.header, this.moment + 1);
+  }
+
+  get now(): number {
+    return header.now.get(this, this.header);
+  }
+  get moment(): number {
+    return header.moments.get(this, this.header);
+  }
+
+  /** Actions begun so far. */
+  get actionsBegun(): number {
+    return header.actions.get(this, this.header);
+  }
+
+  private enter(i: number): void {
+    this.threadIndex = i;
+    this.thread = this.threadRefs[i]!;
+    header.current.set(this, this.header, i);
+  }
+
+  // What steps call ----------------------------------------------------------------------------------------------
+
+  /** Enters `callee`; the caller goes on at step `next` when it returns, with the result in `retval`. */
+  call<A extends string>(next: number, callee: Routine<A>, a = 0, b = 0, c = 0, d = 0): number {
+    const depth = thread.depth.get(this, this.thread);
+    this.u8[this.frameOf(this.thread, depth - 1) + 2] = next;
+    if (depth >= MAX_DEPTH) {
+      this.abandon('unmodelled', 'too_deep');
+      return CALLED;
+    }
+    this.push(callee as unknown as Routine, a, b, c, d);
+    return CALLED;
+  }
+
+  /** Replaces the routine under way by `callee`, whose result becomes its own. */
+  tail<A extends string>(callee: Routine<A>, a = 0, b = 0, c = 0, d = 0): number {
+    const depth = thread.depth.get(this, this.thread) - 1;
+    const f = this.frameOf(this.thread, depth);
+    this.trace.return(this.moment + 1, this.now, this.threadIndex, depth, this.u16[f >> 1]!, 0);
+    thread.depth.set(this, this.thread, depth);
+    this.push(callee as unknown as Routine, a, b, c, d);
+    return CALLED;
+  }
+
+  /** Ends the routine with a result. Written `return m.ret(value)`. */
+  ret(value = 0): number {
+    thread.ret.set(this, this.thread, value);
+    return RET;
+  }
+
+  /** What the routine that was called last returned. */
+  get retval(): number {
+    return thread.ret.get(this, this.thread);
+  }
+
+  /** Takes the thread out of the ready state; whoever changes what it waits for calls `wake`. */
+  block(status: Exclude<ThreadStatus, 'idle' | 'ready'>): number {
+    thread.status.set(this, this.thread, THREAD_STATUS.indexOf(status));
+    return BLOCKED;
+  }
+
+  /** Makes a sleeping, waiting or in-guest thread ready. @returns whether it was not ready before. */
+  wake(t: Ref): boolean {
+    const status = thread.status.get(this, t);
+    if (status === IDLE || status === READY) return false;
+    thread.status.set(this, t, READY);
+    return true;
+  }
+
+  /** Records an event. Slots in the order of its arguments; a `u64` takes two, high half first. */
+  emit(e: EventDeclaration, a = 0, b = 0, c = 0, d = 0, f = 0, g = 0): void {
+    const depth = Math.max(0, thread.depth.get(this, this.thread) - 1);
+    this.trace.emit(this.moment + 1, this.now, this.threadIndex, depth, this.within, e, a, b, c, d, f, g);
+  }
+
+  /** Notes how the last action stands. */
+  answer(kind: OutcomeKind, why: Why, value: number, exit = -1): void {
+    last.kind.set(this, this.last, OUTCOME_KIND.indexOf(kind));
+    last.why.set(this, this.last, WHY_NAMES.indexOf(why));
+    last.return.set(this, this.last, value);
+    last.exit.set(this, this.last, exit);
+  }
+
+  /** Notes the exit that KVM_RUN hands to userspace, if the last action is the one that made this call. */
+  answerExit(exit: number): void {
+    const mine = thread.action.get(this, this.thread) === last.seq.get(this, this.last);
+    if (mine) last.exit.set(this, this.last, exit);
+  }
+
+  /** Ends everything that the current thread has under way, because the model does not reach further. */
+  abandon(kind: OutcomeKind, why: Why): number {
+    const t = this.thread;
+    this.u8.fill(0, this.frameOf(t, 0), this.frameOf(t, MAX_DEPTH));
+    thread.depth.set(this, t, 0);
+    thread.status.set(this, t, IDLE);
+    if (thread.action.get(this, t) === last.seq.get(this, this.last)) this.answer(kind, why, 0);
+    return CALLED;
+  }
+
+  private frameOf(t: Ref, depth: number): number {
+    return thread.frames.at(t, 0) + depth * frame.info.size;
+  }
+
+  private push(r: Routine, a: number, b: number, c: number, d: number): void {
+    const depth = thread.depth.get(this, this.thread);
+    const f = this.frameOf(this.thread, depth);
+    this.u16[f >> 1] = r.id;
+    this.u8[f + 2] = 0;
+    const at = f >> 2;
+    this.i32.fill(0, at + 1, at + FRAME_WORDS);
+    this.i32[at + 1] = a;
+    this.i32[at + 2] = b;
+    this.i32[at + 3] = c;
+    this.i32[at + 4] = d;
+    thread.depth.set(this, this.thread, depth + 1);
+    this.trace.call(this.moment + 1, this.now, this.threadIndex, depth, r.id, a, b, c);
+  }
+
+  private pop(): void {
+    const t = this.thread;
+    const depth = thread.depth.get(this, t) - 1;
+    const f = this.frameOf(t, depth);
+    this.trace.return(this.moment + 1, this.now, this.threadIndex, depth, this.u16[f >> 1]!, this.retval);
+    this.u32.fill(0, f >> 2, (f >> 2) + FRAME_WORDS); // what is over must not tell states apart
+    thread.depth.set(this, t, depth);
+    if (depth > 0) return;
+    thread.status.set(this, t, IDLE);
+    const mine = thread.action.get(this, t) === last.seq.get(this, this.last);
+    if (mine && last.kind.get(this, this.last) === OUTCOME_KIND.indexOf('pending')) {
+      this.answer('returned', 'none', this.retval, last.exit.get(this, this.last));
+    }
+  }
+
+  // What observers ask -------------------------------------------------------------------------------------------
+
+  /** A leaf's value as people read it. */
+  show(leaf: Leaf): string {
+    return leaf.field.show(this, leaf.ref);
+  }
+
+  /** A copy of all bytes. */
+  bytes(): Uint8Array {
+    return this.u8.slice();
+  }
+
+  /** 64 bits over the whole state, as 16 hexadecimal digits. The same state has the same hash everywhere. */
+  hash(): string {
+    const { u32 } = this;
+    let a = 0x9e37_79b9;
+    let b = 0x85eb_ca6b;
+    for (let i = 0; i < u32.length; i++) {
+      a = Math.imul(a ^ u32[i]!, 0x85eb_ca6b);
+      a ^= a >>> 15;
+      b = Math.imul(b + u32[i]!, 0xc2b2_ae35) ^ a;
+      b = (b << 13) | (b >>> 19);
+    }
+    const digits = (n: number): string => (n >>> 0).toString(16).padStart(8, '0');
+    return digits(a) + digits(b);
+  }
+
+  /** Where every thread is. */
+  threads(): ThreadState[] {
+    return this.threadInfos.map(({ name, cpu }, i) => {
+      const t = this.threadRefs[i]!;
+      const depth = thread.depth.get(this, t);
+      const stack = Array.from({ length: depth }, (_, d) => {
+        const f = this.frameOf(t, d);
+        const r = this.routines[this.u16[f >> 1]!]!;
+        const step = this.u8[f + 2]!;
+        const [doc, source] = r.stepDocs[step]!;
+        return { routine: r.name, step: r.stepNames[step]!, doc, source: source ?? r.source, layer: r.layer };
+      });
+      const status = THREAD_STATUS[thread.status.get(this, t)]!;
+      return { name, cpu, layer: stack.at(-1)?.layer ?? 'vmm', status, enabled: status === 'ready', stack };
+    });
+  }
+}

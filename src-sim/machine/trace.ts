@@ -1,0 +1,295 @@
+import { hex64, type Layer } from './layout';
+
+const LAYERS: readonly Layer[] = ['guest', 'seam', 'kvm', 'vmm', 'hardware'];
+
+/** How an argument of an event is printed. `u64` takes two slots (high half first); a table prints names. */
+export type ArgKind = 'num' | 'hex' | 'u64' | 'ret' | readonly string[] | Readonly<Record<number, string>>;
+export type EventType = 'tracepoint' | 'mark';
+
+/** What an event is: declared once, by the file whose function emits it. */
+export interface EventDeclaration {
+  readonly id: number;
+  readonly name: string;
+  /** `tracepoint`: the kernel has one of this name; `mark`: ours, for what no tracepoint shows. */
+  readonly type: EventType;
+  readonly args: Readonly<Record<string, ArgKind>>;
+  /** The kernel's own format, with `{argument}`. */
+  readonly print: string;
+  /** One sentence, with `{argument}` and `{who}`, the thread. */
+  readonly say: string;
+  readonly source: string;
+}
+
+const declarations: EventDeclaration[] = [];
+const known = new Set<string>();
+
+/**
+ * Declares an event.
+ *
+ * @throws Error if the name is taken, or the arguments need more than six slots.
+ */
+export function event(
+  name: string,
+  type: EventType,
+  source: string,
+  args: Readonly<Record<string, ArgKind>>,
+  print: string,
+  say: string,
+): EventDeclaration {
+  if (known.has(name)) throw new Error(`event ${name} is declared twice`);
+  const slots = Object.values(args).reduce((sum, kind) => sum + (kind === 'u64' ? 2 : 1), 0);
+  if (slots > ARGS) throw new Error(`event ${name} needs ${slots} slots`);
+  known.add(name);
+  const declaration = { id: declarations.length, name, type, args, print, say, source };
+  declarations.push(declaration);
+  return declaration;
+}
+
+/** Names of all declared tracepoints and marks. */
+export const EVENT_NAMES: ReadonlySet<string> = known;
+
+/** A routine as the trace needs it. */
+export interface TracedRoutine {
+  readonly name: string;
+  readonly layer: Layer;
+  readonly source: string;
+  readonly args: readonly string[];
+}
+/** A thread as the trace needs it. */
+export interface TracedThread {
+  readonly name: string;
+  readonly cpu: number;
+}
+
+/** One event of the trace, ready to show and to match. */
+export interface TraceEvent {
+  /** Index in the trace, from 0. */
+  readonly n: number;
+  /** First moment at which it has happened. */
+  readonly moment: number;
+  /** Virtual nanoseconds since power-on. */
+  readonly ns: number;
+  readonly thread: string;
+  readonly cpu: number;
+  readonly layer: Layer;
+  /** Nesting of routines, 0 outermost. */
+  readonly depth: number;
+  readonly type: 'call' | 'return' | 'action' | EventType;
+  readonly name: string;
+  /** Arguments as printed. */
+  readonly args: Readonly<Record<string, string | number>>;
+  readonly text: string;
+  readonly say: string;
+  readonly source: string;
+}
+
+const ARGS = 6;
+const WORDS = 12;
+const CALL = 0;
+const RETURN = 1;
+const ACTION = 2;
+const EVENT = 3;
+
+/** Errno values the model returns. @source NUM-1 */
+export const ERRNO: Readonly<Record<number, string>> = {
+  1: 'EPERM', 2: 'ENOENT', 4: 'EINTR', 5: 'EIO', 6: 'ENXIO', 7: 'E2BIG', 11: 'EAGAIN', 12: 'ENOMEM', 14: 'EFAULT',
+  16: 'EBUSY', 17: 'EEXIST', 19: 'ENODEV', 22: 'EINVAL', 25: 'ENOTTY', 95: 'EOPNOTSUPP',
+}; // prettier-ignore
+
+/** A return value as people read it: `0`, `1`, `-EINVAL`. */
+export function returnName(value: number): string {
+  return value < 0 && ERRNO[-value] ? `-${ERRNO[-value]}` : String(value);
+}
+
+/**
+ * The trace: a ring of fixed-size rows, written without allocation, read into objects on demand. When more than
+ * `capacity` events happened, the oldest are gone; replaying the history brings them back.
+ */
+export class Trace {
+  /** Events ever recorded on this line of history, 0 upwards. */
+  count = 0;
+  private high = 0;
+  private readonly rows: Int32Array;
+  private readonly mask: number;
+
+  /** @param capacity - events kept, a power of two. */
+  constructor(
+    readonly capacity: number,
+    private readonly threads: readonly TracedThread[],
+    private readonly routines: () => readonly TracedRoutine[],
+    /** Command of the n-th begun action, for rows of type `action`. */
+    private readonly command: (n: number) => string,
+  ) {
+    this.rows = new Int32Array(capacity * WORDS);
+    this.mask = capacity - 1;
+  }
+
+  /** Index of the oldest event that is still kept. */
+  get first(): number {
+    return Math.max(0, Math.min(this.count, this.high - this.capacity));
+  }
+
+  call(
+    moment: number,
+    ns: number,
+    thread: number,
+    depth: number,
+    routine: number,
+    a: number,
+    b: number,
+    c: number,
+  ): void {
+    this.write(CALL, moment, ns, thread, depth, routine, a, b, c, 0, 0, 0);
+  }
+  return(moment: number, ns: number, thread: number, depth: number, routine: number, value: number): void {
+    this.write(RETURN, moment, ns, thread, depth, routine, value, 0, 0, 0, 0, 0);
+  }
+  action(moment: number, ns: number, thread: number, n: number, layer: Layer): void {
+    this.write(ACTION, moment, ns, thread, 0, n, LAYERS.indexOf(layer), 0, 0, 0, 0, 0);
+  }
+  /** `within`: the routine whose step emits it, for its layer. */
+  emit(
+    moment: number,
+    ns: number,
+    thread: number,
+    depth: number,
+    within: number,
+    e: EventDeclaration,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    f: number,
+    g: number,
+  ): void {
+    // prettier-ignore
+    this.write(EVENT + (within << 4), moment, ns, thread, depth, e.id, a, b, c, d, f, g);
+  }
+
+  private write(
+    type: number,
+    moment: number,
+    ns: number,
+    thread: number,
+    depth: number,
+    id: number,
+    a: number,
+    b: number,
+    c: number,
+    d: number,
+    e: number,
+    f: number,
+  ): void {
+    // prettier-ignore
+    const { rows } = this;
+    const at = (this.count++ & this.mask) * WORDS;
+    if (this.count > this.high) this.high = this.count;
+    rows[at] = moment;
+    rows[at + 1] = type;
+    rows[at + 2] = thread | (depth << 8);
+    rows[at + 3] = id;
+    rows[at + 4] = ns % 0x1_0000_0000;
+    rows[at + 5] = ns / 0x1_0000_0000;
+    rows[at + 6] = a;
+    rows[at + 7] = b;
+    rows[at + 8] = c;
+    rows[at + 9] = d;
+    rows[at + 10] = e;
+    rows[at + 11] = f;
+  }
+
+  /**
+   * The n-th event.
+   *
+   * @param n - `first` to `count - 1`.
+   * @throws RangeError outside.
+   */
+  event(n: number): TraceEvent {
+    if (n < this.first || n >= this.count)
+      throw new RangeError(`event ${n} is not in ${this.first}..${this.count - 1}`);
+    const { rows } = this;
+    const at = (n & this.mask) * WORDS;
+    const word = (i: number): number => rows[at + i]!;
+    const type = word(1) & 0xf;
+    const threadIndex = word(2) & 0xff;
+    const { name: thread, cpu } = this.threads[threadIndex]!;
+    const base = {
+      n,
+      moment: word(0),
+      ns: (word(4) >>> 0) + word(5) * 0x1_0000_0000,
+      thread,
+      cpu,
+      depth: word(2) >> 8,
+    };
+    if (type === ACTION) {
+      const command = this.command(word(3));
+      const [actor, verb, ...params] = command.split(' ');
+      const text = params.join(' ');
+      return {
+        ...base,
+        layer: LAYERS[word(6)]!,
+        type: 'action',
+        name: verb!,
+        args: {},
+        text,
+        say: `${actor}: ${verb} ${text}.`,
+        source: '',
+      };
+    }
+    if (type === CALL || type === RETURN) {
+      const routine = this.routines()[word(3)]!;
+      const { name, layer, source } = routine;
+      if (type === RETURN) {
+        const value = word(6);
+        return {
+          ...base,
+          layer,
+          type: 'return',
+          name,
+          args: { value },
+          text: returnName(value),
+          say: `${thread}: ${name} returns ${returnName(value)}.`,
+          source,
+        };
+      }
+      return {
+        ...base,
+        layer,
+        type: 'call',
+        name,
+        args: {},
+        text: '',
+        say: `${thread}: ${name} begins.`,
+        source,
+      };
+    }
+    const e = declarations[word(3)]!;
+    const layer = this.routines()[word(1) >> 4]?.layer ?? 'hardware';
+    const args: Record<string, string | number> = {};
+    let slot = 6;
+    for (const [key, kind] of Object.entries(e.args)) {
+      args[key] = printArg(kind, word(slot), kind === 'u64' ? word(slot + 1) : 0);
+      slot += kind === 'u64' ? 2 : 1;
+    }
+    const fill = (template: string): string =>
+      template.replace(/\{(\w+)\}/g, (_, key: string) => (key === 'who' ? thread : String(args[key] ?? '')));
+    return {
+      ...base,
+      layer,
+      type: e.type,
+      name: e.name,
+      args,
+      text: fill(e.print),
+      say: fill(e.say),
+      source: e.source,
+    };
+  }
+}
+
+function printArg(kind: ArgKind, value: number, low: number): string | number {
+  if (kind === 'num') return value;
+  if (kind === 'hex') return `0x${(value >>> 0).toString(16)}`;
+  if (kind === 'u64') return hex64(value, low);
+  if (kind === 'ret') return returnName(value);
+  return (kind as Readonly<Record<number, string>>)[value] ?? String(value);
+}

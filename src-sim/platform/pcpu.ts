@@ -1,0 +1,63 @@
+import { bits, name, num, record, flag, type Ref } from '../machine/layout';
+import type { Machine } from '../machine/machine';
+import { event } from '../machine/trace';
+import { POSTED_INTR_VECTOR, RESCHEDULE_VECTOR } from './posted_intr';
+
+/** What a processor executes. */
+export const CONTEXT = ['USERSPACE', 'HOST_KERNEL', 'SEAM_ROOT', 'SEAM_NON_ROOT', 'VMX_NON_ROOT'] as const;
+export const USERSPACE = 0;
+export const HOST_KERNEL = 1;
+export const SEAM_ROOT = 2;
+export const SEAM_NON_ROOT = 3;
+export const VMX_NON_ROOT = 4;
+
+/** A host CPU. Every thread is pinned to one of its own, so a vCPU never migrates. */
+export const pcpu = record('pcpu', 'hardware', 'A host CPU', {
+  context: name(CONTEXT, 'What the CPU executes', { source: 'SDM; S000' }),
+  irqs_off: flag('Host interrupts are disabled (RFLAGS.IF = 0)', { source: 'RUN-9' }),
+  init_pending: flag('A physical INIT waits', { source: 'INIT-15' }),
+  index: num(8, 'CPU number', { hidden: true }),
+  thread: num(16, 'Thread that runs here', { hidden: true }),
+  irr: bits(256, 'Interrupts pending in the physical local APIC', { source: 'SDM' }),
+});
+
+const VECTOR_NAMES = { [POSTED_INTR_VECTOR]: 'POSTED_INTR', [RESCHEDULE_VECTOR]: 'RESCHEDULE' };
+
+const ipi = event('ipi_sent', 'mark', 'PI-36', { cpu: 'num', vector: VECTOR_NAMES }, 'cpu {cpu} vector {vector}',
+  'The {vector} interrupt goes to CPU {cpu}.'); // prettier-ignore
+const host_irq = event('irq_handled_by_host', 'mark', 'PI-16', { cpu: 'num', vector: VECTOR_NAMES }, 'cpu {cpu} vector {vector}',
+  'The host on CPU {cpu} takes the {vector} interrupt; its handler has nothing to do.'); // prettier-ignore
+
+/** Whether guest code runs on the CPU, so that its interrupts are events of the guest. */
+export function inNonRoot(m: Machine, cpu: Ref): boolean {
+  return pcpu.context.get(m, cpu) >= SEAM_NON_ROOT;
+}
+
+/**
+ * An interrupt arrives at the local APIC of a CPU: pending while interrupts are off, an event of the guest in non-root
+ * mode, otherwise taken by the host at once.
+ */
+export function sendIpi(m: Machine, cpu: Ref, vector: number): void {
+  m.emit(ipi, pcpu.index.get(m, cpu), vector);
+  if (!pcpu.irqs_off.get(m, cpu) && !inNonRoot(m, cpu)) {
+    m.emit(host_irq, pcpu.index.get(m, cpu), vector);
+    return;
+  }
+  pcpu.irr.set(m, cpu, vector);
+  if (inNonRoot(m, cpu)) m.wake(pcpu.thread.get(m, cpu) as Ref);
+}
+
+/** The host takes the highest interrupt that waits. @returns whether there was one. */
+export function takeIrq(m: Machine, cpu: Ref): boolean {
+  const vector = pcpu.irr.highest(m, cpu);
+  if (vector < 0) return false;
+  pcpu.irr.clear(m, cpu, vector);
+  m.emit(host_irq, pcpu.index.get(m, cpu), vector);
+  return true;
+}
+
+/** Host interrupts are enabled again: what waited is taken by the host, highest vector first. */
+export function enableIrqs(m: Machine, cpu: Ref): void {
+  pcpu.irqs_off.set(m, cpu, 0);
+  while (takeIrq(m, cpu));
+}

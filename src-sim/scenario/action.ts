@@ -1,0 +1,190 @@
+import { z } from 'zod';
+import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+
+/** Name of a VM slot of the platform, such as `td`. State paths begin with it. */
+export const VmName = z
+  .string()
+  .regex(/^[a-z][a-z0-9]{0,11}$/, 'a lower-case name of at most 12 letters and digits')
+  .meta({ title: 'VM', description: 'Name of a VM of the platform, for example td' });
+const Vcpu = z.int().min(0).max(7).meta({ title: 'vCPU', description: 'vCPU index within its VM, 0 to 7' });
+const Vector = z.int().min(0).max(255).meta({ title: 'vector', description: 'Interrupt vector, 0 to 255' });
+const Bit = z.int().min(0).max(1);
+const ApicDest = z
+  .int()
+  .min(0)
+  .max(0xffff_ffff)
+  .meta({ description: 'Destination x2APIC id, 0 to 0xffffffff' });
+const DeliveryMode = z.enum(DELIVERY_MODES).meta({ description: 'Bits 10:8 of the ICR or of the MSI data' });
+const TriggerMode = z.enum(['EDGE', 'LEVEL']).meta({ description: 'Bit 15 of the ICR or of the MSI data' });
+/** What one action is: who does it, what it is called, which parameters it takes, what it means, who says so. */
+export interface ActionDeclaration {
+  readonly doc: string;
+  readonly source: string;
+  readonly params: z.ZodObject;
+}
+
+const declare = <P extends z.ZodRawShape>(doc: string, source: string, params: P) => ({
+  doc,
+  source,
+  params: z.strictObject(params),
+});
+const onVm = { vm: VmName };
+const onVcpu = { vm: VmName, vcpu: Vcpu };
+
+/**
+ * Every action there is, by actor and verb. Scenario files, labs, the console, the buttons of the screen, the JSON
+ * Schema and the documentation read this table; `perform.ts` gives each entry its effect.
+ */
+export const ACTIONS = {
+  vmm: {
+    KVM_CREATE_VM: declare('Creates a VM of the given type.', 'VM-1', {
+      ...onVm,
+      type: z.enum(['KVM_X86_DEFAULT_VM', 'KVM_X86_TDX_VM']).meta({ description: 'VM type (NUM-6)' }),
+    }),
+    KVM_CAP_SPLIT_IRQCHIP: declare(
+      'Puts the local APICs into the kernel, I/O APIC and PIC stay outside.',
+      'VM-10',
+      {
+        ...onVm,
+        pins: z.int().min(0).max(4096).default(24).meta({ description: 'Reserved I/O APIC pins, args[0]' }),
+      },
+    ),
+    KVM_CREATE_IRQCHIP: declare(
+      'Creates the full in-kernel irqchip: PIC, I/O APIC and local APICs.',
+      'VM-11',
+      onVm,
+    ),
+    KVM_TDX_INIT_VM: declare('Creates the TD in the TDX module: HKID, TDH.MNG.INIT.', 'VM-22', onVm),
+    KVM_TDX_FINALIZE_VM: declare('Ends the measurement; the TD may run.', 'VM-24', onVm),
+    KVM_CREATE_VCPU: declare('Creates a vCPU and its shadow local APIC.', 'VCPU-1', onVcpu),
+    KVM_SET_CPUID2: declare('Gives the vCPU its CPUID table.', 'VCPU-7', {
+      ...onVcpu,
+      x2apic: z.boolean().default(true).meta({ description: 'Whether CPUID offers X2APIC' }),
+    }),
+    KVM_TDX_INIT_VCPU: declare('Creates the vCPU in the TDX module and initializes it.', 'VCPU-9', onVcpu),
+    KVM_TDX_INIT_MEM_REGION: declare('Adds and measures initial memory of the TD.', 'VCPU-11', onVcpu),
+    KVM_RUN: declare('Runs the vCPU on its thread until KVM returns to userspace.', 'RUN-2', {
+      ...onVcpu,
+      immediate_exit: Bit.default(0).meta({ description: 'kvm_run.immediate_exit at the call' }),
+    }),
+    KVM_GET_MP_STATE: declare(
+      'Reads mp_state; pending INIT and SIPI are processed first.',
+      'INIT-11',
+      onVcpu,
+    ),
+    KVM_SET_MP_STATE: declare('Sets mp_state.', 'INIT-10', { ...onVcpu, mp_state: z.enum(MP_STATES) }),
+    KVM_GET_VCPU_EVENTS: declare('Reads pending events, among them the INIT latch.', 'INIT-7', onVcpu),
+    KVM_SET_VCPU_EVENTS: declare('Writes smi.latched_init (flag KVM_VCPUEVENT_VALID_SMM).', 'INIT-7', {
+      ...onVcpu,
+      latched_init: Bit,
+    }),
+    KVM_GET_REGS: declare('Reads general registers.', 'RUN-16', onVcpu),
+    KVM_GET_SREGS: declare('Reads segment and control registers.', 'RUN-16', onVcpu),
+    KVM_GET_LAPIC: declare('Reads the local APIC page.', 'tdx:LAPIC-1', onVcpu),
+    KVM_SIGNAL_MSI: declare('Sends a message-signalled interrupt to the VM.', 'PI-8', {
+      ...onVm,
+      dest: ApicDest,
+      delivery_mode: DeliveryMode,
+      vector: Vector.default(0),
+      trigger_mode: TriggerMode.default('EDGE'),
+      level: Bit.default(1).meta({ description: 'Level bit of a level-triggered message' }),
+    }),
+    signal: declare('Sends a signal to the thread of a vCPU, as pthread_kill does.', 'RUN-5', onVcpu),
+  },
+  guest: {
+    ICR: declare('The guest writes the x2APIC ICR (MSR 0x830): it sends an IPI.', 'PI-32', {
+      ...onVcpu,
+      dest: ApicDest.default(0),
+      shorthand: z.enum(SHORTHANDS).default('NONE').meta({ description: 'ICR bits 19:18' }),
+      delivery_mode: DeliveryMode,
+      vector: Vector.default(0),
+      trigger_mode: TriggerMode.default('EDGE'),
+      level: Bit.default(1).meta({ description: 'ICR bit 14' }),
+    }),
+    SVR: declare(
+      'The guest writes the spurious-vector register (MSR 0x80F); bit 8 enables the APIC.',
+      'PI-6',
+      {
+        ...onVcpu,
+        value: z.int().min(0).max(0x1ff).default(0x1ff).meta({ description: 'Value written, 0 to 0x1ff' }),
+      },
+    ),
+    HLT: declare('The guest executes HLT.', 'HLT-1', {
+      ...onVcpu,
+      interrupts: z
+        .enum(['enabled', 'blocked'])
+        .default('enabled')
+        .meta({ description: 'RFLAGS.IF at the HLT' }),
+    }),
+  },
+  kvm: {
+    kvm_vcpu_reset: declare('A hypothetical caller in KVM resets the vCPU.', 'INIT-13', {
+      ...onVcpu,
+      init_event: z.boolean().meta({ description: 'true: as an INIT does; false: as at creation' }),
+    }),
+  },
+  host: {
+    INIT: declare('The platform asserts INIT at the physical CPU on which the vCPU runs.', 'INIT-15', onVcpu),
+  },
+  boot: {
+    td: declare('Brings up a TD in the canonical order of ioctls (ORD-1).', 'ORD-1', {
+      ...onVm,
+      vcpus: z.int().min(1).max(8).default(2),
+      run: z.boolean().default(true).meta({ description: 'Also issue KVM_RUN on every vCPU' }),
+    }),
+    vmx: declare('Brings up a plain VMX guest.', 'x86:SIPI-23', {
+      ...onVm,
+      vcpus: z.int().min(1).max(8).default(2),
+      run: z.boolean().default(true).meta({ description: 'Also issue KVM_RUN on every vCPU' }),
+    }),
+  },
+} as const satisfies Record<string, Record<string, ActionDeclaration>>;
+
+export type Actor = keyof typeof ACTIONS;
+/** The verbs of one actor. */
+export type VerbOf<A extends Actor> = keyof (typeof ACTIONS)[A] & string;
+type ParamsOf<A extends Actor, V extends VerbOf<A>> = (typeof ACTIONS)[A][V] extends {
+  params: infer P extends z.ZodType;
+}
+  ? z.infer<P>
+  : never;
+/** One action: `{ vmm: 'KVM_RUN', vm: 'td', vcpu: 0, immediate_exit: 0 }`. The actor is the key, the verb its value. */
+export type Action = {
+  [A in Actor]: { [V in VerbOf<A>]: { readonly [K in A]: V } & Readonly<ParamsOf<A, V>> }[VerbOf<A>];
+}[Actor];
+
+/** Every actor, in the order in which lists show them. */
+export const ACTORS = Object.keys(ACTIONS) as readonly Actor[];
+
+const variants = ACTORS.flatMap((actor) =>
+  Object.entries(ACTIONS[actor] as Record<string, ActionDeclaration>).map(([verb, declaration]) =>
+    declaration.params
+      .extend({ [actor]: z.literal(verb) })
+      .meta({ title: `${actor} ${verb}`, description: `${declaration.doc} ${declaration.source}` }),
+  ),
+);
+
+/** Accepts exactly the actions of the table, with their defaults filled in. */
+export const ActionSchema = z.union(
+  variants as unknown as [z.ZodType, ...z.ZodType[]],
+) as unknown as z.ZodType<Action, unknown>;
+
+/** Who acts in `action`. */
+export function actorOf(action: Action): Actor {
+  return ACTORS.find((actor) => actor in action)!;
+}
+
+/** The verb of `action`, such as `KVM_RUN`. */
+export function verbOf(action: Action): string {
+  return (action as unknown as Record<string, string>)[actorOf(action)]!;
+}
+
+/** The one-line command that the console takes and every button shows: `vmm KVM_RUN vm=td vcpu=0`. */
+export function commandOf(action: Action): string {
+  const actor = actorOf(action);
+  const { params } = (ACTIONS[actor] as Record<string, ActionDeclaration>)[verbOf(action)]!;
+  const words = Object.keys(params.shape)
+    .filter((key) => key in action)
+    .map((key) => `${key}=${String((action as unknown as Record<string, unknown>)[key])}`);
+  return [actor, verbOf(action), ...words].join(' ');
+}

@@ -1,0 +1,265 @@
+import type { Ref } from '../machine/layout';
+import { thread, type Machine } from '../machine/machine';
+import { routine } from '../machine/routine';
+import { event } from '../machine/trace';
+import { HOST_KERNEL, pcpu, SEAM_NON_ROOT, SEAM_ROOT } from '../platform/pcpu';
+import { POSTED_INTR_VECTOR, posted_intr_vmcs } from '../platform/posted_intr';
+import { guest_run } from '../guest/run';
+import { kvm_vcpu, kvmOf, moduleOf, tdvpsOf } from '../kvm/kvm_host';
+import * as tdx from './tdx_module';
+import { tdr, tdvps } from './tdx_module';
+
+/** The SEAMCALL leaves that building and running a TD uses. Numbers: NUM-25; status words: NUM-21, NUM-24. */
+
+/** High halves of completion status words. @source NUM-22, NUM-24 */
+export const TDX_SUCCESS = 0;
+export const TDX_OP_STATE_INCORRECT = 0xc000_0608;
+export const TDX_TD_FATAL = 0xe000_0604;
+export const TDX_VCPU_STATE_INCORRECT = 0xc000_0700;
+export const TDX_TDCX_NUM_INCORRECT = 0xc000_0610;
+export const TDX_TD_VMCS_FIELD_NOT_INITIALIZED = 0xc000_0730;
+export const TDX_TD_KEYS_NOT_CONFIGURED = 0x8000_0810;
+
+const LEAF: Readonly<Record<number, string>> = {
+  0: 'TDH.VP.ENTER', 1: 'TDH.MNG.ADDCX', 2: 'TDH.MEM.PAGE.ADD', 4: 'TDH.VP.ADDCX', 8: 'TDH.MNG.KEY.CONFIG',
+  9: 'TDH.MNG.CREATE', 10: 'TDH.VP.CREATE', 17: 'TDH.MR.FINALIZE', 21: 'TDH.MNG.INIT', 22: 'TDH.VP.INIT', 43: 'TDH.VP.WR',
+}; // prettier-ignore
+const seamcall = event(
+  'seamcall',
+  'mark',
+  'NUM-25',
+  { leaf: LEAF },
+  '{leaf}',
+  '{who}: SEAMCALL {leaf}: the TDX module takes over the CPU.',
+);
+const seamret = event('seamret', 'mark', 'NUM-21', { leaf: LEAF, rax: 'u64' }, '{leaf} rax {rax}',
+  '{who}: the TDX module returns {rax} from {leaf}.'); // prettier-ignore
+
+/** Pages of a TDVPS beyond the root. @source TDXM-BUILD-7 */
+export const TDVPS_PAGES = 5;
+
+function cpuOf(m: Machine): Ref {
+  return thread.cpu.get(m, m.thread) as Ref;
+}
+
+/** A leaf whose work is one step: SEAMCALL, body, SEAMRET. The body answers the high half of the status. */
+const leaf = (
+  name: string,
+  number: number,
+  source: string,
+  doc: string,
+  body: (m: Machine, target: Ref, arg: number) => number,
+) =>
+  routine(
+    {
+      name,
+      layer: 'seam',
+      source,
+      args: ['target', 'arg'],
+      steps: {
+        seamcall: ['SEAMCALL: the CPU enters SEAM root mode.', 'TDXM-MODE-4'],
+        execute: [doc, source],
+        seamret: ['SEAMRET to the host.', 'NUM-21'],
+      },
+    },
+    (at) => ({
+      seamcall(m) {
+        m.emit(seamcall, number);
+        pcpu.context.set(m, cpuOf(m), SEAM_ROOT);
+        return at.execute;
+      },
+      execute(m, l) {
+        thread.rax.set(m, m.thread, body(m, l.target as Ref, l.arg), 0);
+        return at.seamret;
+      },
+      seamret(m) {
+        pcpu.context.set(m, cpuOf(m), HOST_KERNEL);
+        m.emit(seamret, number, thread.rax.hi(m, m.thread), thread.rax.lo(m, m.thread));
+        return m.ret(thread.rax.hi(m, m.thread) === 0 ? 0 : 1);
+      },
+    }),
+  );
+
+/** A TD-level leaf: fatal TD, keys, OP_STATE, then the work. @source TDXM-OPST-2, TDXM-OPST-15 */
+const tdLeaf = (
+  name: string,
+  number: number,
+  source: string,
+  doc: string,
+  opState: number,
+  effect: (m: Machine, module: Ref) => void,
+) =>
+  leaf(name, number, source, doc, (m, vm) => {
+    const module = moduleOf(vm);
+    if (tdr.fatal.get(m, module)) return TDX_TD_FATAL;
+    if (!tdr.hkid_assigned.get(m, module)) return TDX_TD_KEYS_NOT_CONFIGURED;
+    if (tdr.op_state.get(m, module) !== opState) return TDX_OP_STATE_INCORRECT;
+    effect(m, module);
+    return TDX_SUCCESS;
+  });
+
+/** TDH.MNG.CREATE and TDH.MNG.KEY.CONFIG: the TD root exists and has its key. */
+export const tdh_mng_create = leaf(
+  'tdh_mng_create',
+  9,
+  'TDXM-BUILD-1',
+  'Make the TD root and configure its key id.',
+  (m, vm) => {
+    tdr.hkid_assigned.set(m, moduleOf(vm), 1);
+    return TDX_SUCCESS;
+  },
+);
+
+export const tdh_mng_init = tdLeaf('tdh_mng_init', 21, 'TDXM-BUILD-4', 'Take attributes and XFAM; OP_STATE becomes INITIALIZED.',
+  tdx.OP_UNINITIALIZED, (m, module) => tdr.op_state.set(m, module, tdx.OP_INITIALIZED)); // prettier-ignore
+
+export const tdh_mem_page_add = tdLeaf('tdh_mem_page_add', 2, 'VCPU-11', 'Copy, encrypt and measure initial pages.',
+  tdx.OP_INITIALIZED, (m, module) => tdr.pages.set(m, module, tdr.pages.get(m, module) + 1)); // prettier-ignore
+
+export const tdh_mr_finalize = tdLeaf('tdh_mr_finalize', 17, 'TDXM-BUILD-15', 'End the measurement; OP_STATE becomes RUNNABLE.',
+  tdx.OP_INITIALIZED, (m, module) => tdr.op_state.set(m, module, tdx.OP_RUNNABLE)); // prettier-ignore
+
+/** A vCPU-level build leaf: possible only while OP_STATE is INITIALIZED. @source TDXM-OPST-22 */
+const vpLeaf = (
+  name: string,
+  number: number,
+  source: string,
+  doc: string,
+  state: number,
+  effect: (m: Machine, vcpu: Ref) => number,
+) =>
+  leaf(name, number, source, doc, (m, vcpu) => {
+    const module = moduleOf(kvmOf(m, vcpu));
+    if (tdr.fatal.get(m, module)) return TDX_TD_FATAL;
+    if (tdr.op_state.get(m, module) !== tdx.OP_INITIALIZED) return TDX_OP_STATE_INCORRECT;
+    if (tdvps.state.get(m, tdvpsOf(vcpu)) !== state) return TDX_VCPU_STATE_INCORRECT;
+    return effect(m, vcpu);
+  });
+
+export const tdh_vp_create = vpLeaf(
+  'tdh_vp_create',
+  10,
+  'TDXM-BUILD-6',
+  'Make the TDVPS root page.',
+  tdx.VCPU_NONE,
+  (m, vcpu) => {
+    tdvps.state.set(m, tdvpsOf(vcpu), tdx.VCPU_UNINITIALIZED);
+    return TDX_SUCCESS;
+  },
+);
+
+export const tdh_vp_addcx = vpLeaf(
+  'tdh_vp_addcx',
+  4,
+  'TDXM-BUILD-7',
+  'Add the other TDVPS pages.',
+  tdx.VCPU_UNINITIALIZED,
+  (m, vcpu) => {
+    tdvps.pages.set(m, tdvpsOf(vcpu), TDVPS_PAGES);
+    return TDX_SUCCESS;
+  },
+);
+
+export const tdh_vp_init = vpLeaf('tdh_vp_init', 22, 'TDXM-BUILD-10', 'Initialize registers, TD VMCS and virtual-APIC page; the vCPU is READY.',
+  tdx.VCPU_UNINITIALIZED, (m, vcpu) => {
+    const ref = tdvpsOf(vcpu);
+    if (tdvps.pages.get(m, ref) !== TDVPS_PAGES) return TDX_TDCX_NUM_INCORRECT;
+    const module = moduleOf(kvmOf(m, vcpu));
+    tdr.num_vcpus.set(m, module, tdr.num_vcpus.get(m, module) + 1);
+    tdvps.state.set(m, ref, tdx.VCPU_READY);
+    posted_intr_vmcs.nv.set(m, tdvps.vmcs.at(ref), 0xffff);
+    return TDX_SUCCESS;
+  }); // prettier-ignore
+
+/** Fields that KVM writes with TDH.VP.WR. @source VCPU-9, VCPU-10 */
+export const POSTED_INTR_NV = 0;
+export const POSTED_INTR_DESC_ADDR = 1;
+export const PIN_BASED_VM_EXEC_CONTROL = 2;
+
+export const tdh_vp_wr = leaf(
+  'tdh_vp_wr',
+  43,
+  'VCPU-10',
+  'Check and write one field of the TD VMCS.',
+  (m, vcpu, field) => {
+    const vmcs = tdvps.vmcs.at(tdvpsOf(vcpu));
+    if (tdvps.state.get(m, tdvpsOf(vcpu)) !== tdx.VCPU_READY) return TDX_VCPU_STATE_INCORRECT;
+    switch (field) {
+      case POSTED_INTR_NV:
+        posted_intr_vmcs.nv.set(m, vmcs, POSTED_INTR_VECTOR);
+        return TDX_SUCCESS;
+      case POSTED_INTR_DESC_ADDR:
+        posted_intr_vmcs.desc_set.set(m, vmcs, 1);
+        return TDX_SUCCESS;
+      default: {
+        const ready =
+          posted_intr_vmcs.nv.get(m, vmcs) !== 0xffff && posted_intr_vmcs.desc_set.get(m, vmcs) === 1;
+        if (!ready) return TDX_TD_VMCS_FIELD_NOT_INITIALIZED;
+        posted_intr_vmcs.pin_bit.set(m, vmcs, 1);
+        return TDX_SUCCESS;
+      }
+    }
+  },
+);
+
+/**
+ * TDH.VP.ENTER: checks, runs the TD, and returns with the status in RAX and the exit's details in the vCPU.
+ *
+ * @source TDXM-ENTER-2 to TDXM-ENTER-25, TDXM-EXIT-1
+ */
+export const tdh_vp_enter = routine(
+  {
+    name: 'tdh_vp_enter',
+    layer: 'seam',
+    source: 'TDXM-ENTER-1',
+    args: ['vcpu'],
+    steps: {
+      seamcall: ['SEAMCALL: the CPU enters SEAM root mode; every interrupt is held off.', 'S000'],
+      check: ['Fatal TD, OP_STATE, vCPU state: may this vCPU be entered?', 'TDXM-ENTER-6'],
+      commit: ['The vCPU is ACTIVE; VM entry into the TD.', 'TDXM-ENTER-25'],
+      vmexit: ['VM exit to the module: is the TD fatal, who handles the exit?', 'TDXM-EXIT-1'],
+      seamret: ['SEAMRET: KVM gets status and exit reason in RAX.', 'TDXM-OUT-1'],
+    },
+  },
+  (at) => ({
+    seamcall(m) {
+      m.emit(seamcall, 0);
+      pcpu.context.set(m, cpuOf(m), SEAM_ROOT);
+      return at.check;
+    },
+    check(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const module = moduleOf(kvmOf(m, vcpu));
+      let status = TDX_SUCCESS;
+      if (tdr.fatal.get(m, module)) status = TDX_TD_FATAL;
+      else if (tdr.op_state.get(m, module) !== tdx.OP_RUNNABLE) status = TDX_OP_STATE_INCORRECT;
+      else if (tdvps.state.get(m, tdvpsOf(vcpu)) !== tdx.VCPU_READY) status = TDX_VCPU_STATE_INCORRECT;
+      thread.rax.set(m, m.thread, status, 0);
+      return status === TDX_SUCCESS ? at.commit : at.seamret;
+    },
+    commit(m, l) {
+      const vcpu = l.vcpu as Ref;
+      tdvps.state.set(m, tdvpsOf(vcpu), tdx.VCPU_ACTIVE);
+      tdvps.last_exit_vmcall.set(m, tdvpsOf(vcpu), 0);
+      pcpu.context.set(m, cpuOf(m), SEAM_NON_ROOT);
+      return m.call(at.vmexit, guest_run, vcpu);
+    },
+    vmexit(m, l) {
+      const ref = tdvpsOf(l.vcpu as Ref);
+      const reason = m.retval;
+      pcpu.context.set(m, cpuOf(m), SEAM_ROOT);
+      tdvps.state.set(m, ref, tdx.VCPU_READY);
+      tdvps.last_exit_vmcall.set(m, ref, reason === 77 ? 1 : 0);
+      thread.rax.set(m, m.thread, TDX_SUCCESS, reason);
+      return at.seamret;
+    },
+    seamret(m, l) {
+      pcpu.context.set(m, cpuOf(m), HOST_KERNEL);
+      const hi = thread.rax.hi(m, m.thread);
+      const lo = thread.rax.lo(m, m.thread);
+      kvm_vcpu.vp_enter_ret.set(m, l.vcpu as Ref, hi, lo);
+      m.emit(seamret, 0, hi, lo);
+      return m.ret(0);
+    },
+  }),
+);

@@ -1,0 +1,249 @@
+import type { Machine } from './machine/machine';
+import { actorOf, type Action } from './scenario/action';
+import { beginAction, expandBoot, outcomeOf, type Outcome } from './vmm/perform';
+import { powerOn, type Platform, type World } from './world';
+
+/** Steps that one settling may take before it is called endless. */
+export const STEP_LIMIT = 20_000;
+/** Bytes that keyframes may take; beyond, every second one is given up and the distance between them doubles. */
+const KEYFRAME_BYTES = 16 * 1024 * 1024;
+const FIRST_INTERVAL = 16;
+
+/** One line of history: which thread stepped, or which action began, moment by moment. */
+interface Line {
+  readonly id: number;
+  /** The line it left, and the moment at which it did. */
+  readonly parent: number | null;
+  readonly from: number;
+  /** Per moment: a thread's index, or `-1 - n` for the n-th action of `actions`. */
+  log: Int16Array;
+  length: number;
+  actions: Action[];
+  /** Moments at which settling was cut off by the step limit. */
+  overruns: Set<number>;
+}
+
+/**
+ * A machine with its history. The history is the list of choices; bytes of earlier moments come from keyframes and at
+ * most one interval of steps. Whatever is done after a jump back begins a new line; the old one is kept.
+ */
+export class Timeline {
+  readonly machine: Machine;
+  /** Called after every new moment. */
+  onMoment: (() => void) | null = null;
+  private readonly world: World;
+  private readonly lines: Line[] = [];
+  private line: Line;
+  private interval = FIRST_INTERVAL;
+  private frames = new Uint8Array(0);
+  private frameTraces: number[] = [];
+
+  /** @throws RangeError for a platform beyond the limits of `powerOn`. */
+  constructor(readonly platform: Platform) {
+    this.world = powerOn(platform);
+    this.machine = this.world.machine;
+    this.line = {
+      id: 0,
+      parent: null,
+      from: 0,
+      log: new Int16Array(256),
+      length: 0,
+      actions: [],
+      overruns: new Set(),
+    };
+    this.lines.push(this.line);
+    this.keyframe();
+  }
+
+  /** The moment shown: 0 is power-on; each begun action and each atomic step is one more. */
+  get moment(): number {
+    return this.machine.moment;
+  }
+  /** The last moment of the current line. */
+  get last(): number {
+    return this.line.length;
+  }
+  /** Lines of history, oldest first. */
+  get history(): readonly { id: number; parent: number | null; from: number; length: number }[] {
+    return this.lines.map(({ id, parent, from, length }) => ({ id, parent, from, length }));
+  }
+  get currentLine(): number {
+    return this.line.id;
+  }
+  /** The action begun last as of the moment shown, and how it stands; null before the first. */
+  get outcome(): Outcome | null {
+    const n = this.machine.actionsBegun;
+    if (n === 0) return null;
+    return outcomeOf(this.machine, this.line.actions[n - 1]!, this.line.overruns.has(this.moment));
+  }
+
+  /** Begins an action. `boot` is performed whole, since it stands for many. */
+  begin(action: Action): Outcome {
+    if (actorOf(action) === 'boot') return this.perform(action);
+    this.branch();
+    this.line.actions.push(action);
+    this.append(-this.line.actions.length);
+    this.machine.commands.length = this.line.actions.length - 1;
+    beginAction(this.world, action as Exclude<Action, { boot: string }>);
+    this.arrived();
+    return this.outcome!;
+  }
+
+  /**
+   * Lets a thread take one atomic step.
+   *
+   * @param name - `vmm`, or the path of a vCPU.
+   * @returns false, with nothing changed, when there is no such thread or it cannot step.
+   */
+  step(name: string): boolean {
+    const i = this.machine.threadInfos.findIndex((info) => info.name === name);
+    if (i < 0 || !this.machine.enabled(i)) return false;
+    this.branch();
+    this.take(i);
+    return true;
+  }
+
+  /** Lets threads step, each to completion, until none can or `limit` steps are taken. */
+  settle(limit = STEP_LIMIT): 'quiescent' | 'limit' {
+    for (let n = 0; n < limit; n++) {
+      const i = this.machine.nextThread();
+      if (i < 0) return 'quiescent';
+      if (n === 0) this.branch();
+      this.take(i);
+    }
+    if (this.machine.nextThread() < 0) return 'quiescent';
+    this.line.overruns.add(this.moment);
+    return 'limit';
+  }
+
+  /** Begins an action and settles; of `boot`, every ioctl. */
+  perform(action: Action): Outcome {
+    if (actorOf(action) === 'boot') {
+      for (const part of expandBoot(action as Extract<Action, { boot: string }>)) this.perform(part);
+      return this.outcome!;
+    }
+    this.begin(action);
+    this.settle();
+    return this.outcome!;
+  }
+
+  /**
+   * Shows another moment of the current line.
+   *
+   * @param moment - 0 to `last`; outside, the nearest.
+   */
+  jump(moment: number): void {
+    const target = Math.max(0, Math.min(this.last, Math.trunc(moment)));
+    const frame = Math.min(Math.floor(target / this.interval), this.frameTraces.length - 1);
+    const at = this.moment;
+    // From here when that is nearer than the keyframe.
+    if (!(at <= target && at >= frame * this.interval)) this.restore(frame);
+    while (this.moment < target) this.replay(this.line.log[this.moment]!);
+  }
+
+  /** Goes to another line of history, at one of its moments. */
+  switchTo(id: number, moment: number): void {
+    const line = this.lines[id];
+    if (!line || line === this.line) return this.jump(moment);
+    const shared = commonLength(this.line, line);
+    this.line = line;
+    this.machine.commands = line.actions.map(() => '');
+    this.dropFramesAfter(shared);
+    this.restore(this.frameTraces.length - 1);
+    this.jump(moment);
+  }
+
+  private take(i: number): void {
+    this.append(i);
+    this.machine.step(i);
+    this.arrived();
+  }
+
+  private replay(choice: number): void {
+    if (choice >= 0) this.machine.step(choice);
+    else beginAction(this.world, this.line.actions[-1 - choice] as Exclude<Action, { boot: string }>);
+    this.keyframe();
+  }
+
+  private append(choice: number): void {
+    const { line } = this;
+    if (line.length === line.log.length) {
+      const grown = new Int16Array(line.log.length * 2);
+      grown.set(line.log);
+      line.log = grown;
+    }
+    line.log[line.length++] = choice;
+  }
+
+  private arrived(): void {
+    this.keyframe();
+    this.onMoment?.();
+  }
+
+  /** Doing something in the past leaves the line there. */
+  private branch(): void {
+    const { line, moment } = this;
+    if (moment === line.length) return;
+    const actions = line.actions.slice(0, this.machine.actionsBegun);
+    const overruns = new Set([...line.overruns].filter((at) => at <= moment));
+    const log = line.log.slice(0, Math.max(256, moment * 2));
+    this.line = {
+      id: this.lines.length,
+      parent: line.id,
+      from: moment,
+      log,
+      length: moment,
+      actions,
+      overruns,
+    };
+    this.lines.push(this.line);
+    this.dropFramesAfter(moment);
+  }
+
+  private keyframe(): void {
+    const { machine } = this;
+    const size = machine.layout.size;
+    const n = this.moment / this.interval;
+    if (n !== this.frameTraces.length) return; // between keyframes, or already there
+    if ((n + 1) * size > KEYFRAME_BYTES) {
+      this.thin();
+      return this.keyframe();
+    }
+    if ((n + 1) * size > this.frames.length) {
+      const grown = new Uint8Array(Math.max(64 * size, this.frames.length * 2));
+      grown.set(this.frames);
+      this.frames = grown;
+    }
+    this.frames.set(machine.u8, n * size);
+    this.frameTraces.push(machine.trace.count);
+  }
+
+  /** Gives up every second keyframe. */
+  private thin(): void {
+    const size = this.machine.layout.size;
+    const keep = Math.ceil(this.frameTraces.length / 2);
+    for (let i = 1; i < keep; i++) this.frames.copyWithin(i * size, 2 * i * size, (2 * i + 1) * size);
+    this.frameTraces = this.frameTraces.filter((_, i) => i % 2 === 0);
+    this.interval *= 2;
+  }
+
+  private dropFramesAfter(moment: number): void {
+    this.frameTraces.length = Math.min(this.frameTraces.length, Math.floor(moment / this.interval) + 1);
+  }
+
+  private restore(frame: number): void {
+    const size = this.machine.layout.size;
+    this.machine.u8.set(this.frames.subarray(frame * size, (frame + 1) * size));
+    this.machine.trace.count = this.frameTraces[frame]!;
+  }
+}
+
+function commonLength(a: Line, b: Line): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a.log[n] === b.log[n] && sameAction(a, b, a.log[n]!)) n++;
+  return n;
+}
+
+function sameAction(a: Line, b: Line, choice: number): boolean {
+  return choice >= 0 || a.actions[-1 - choice] === b.actions[-1 - choice];
+}

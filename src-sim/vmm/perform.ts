@@ -1,0 +1,268 @@
+import type { Layer, Ref } from '../machine/layout';
+import { last, OUTCOME_KIND, thread, WHY, type Machine, type Why } from '../machine/machine';
+import { returnName } from '../machine/trace';
+import * as cpu from '../guest/cpu';
+import { guest_cpu } from '../guest/cpu';
+import { giveInstruction } from '../guest/run';
+import { guestOf, kvm, kvm_vcpu, VM_DEFAULT, VM_NONE, VM_TDX } from '../kvm/kvm_host';
+import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
+import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
+import * as ops from '../kvm/kvm_x86_ops';
+import { kvm_vcpu_reset } from '../kvm/x86_reset';
+import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
+import { inNonRoot, pcpu, sendIpi, SEAM_NON_ROOT } from '../platform/pcpu';
+import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
+import { commandOf, type Action, type Actor, type VerbOf } from '../scenario/action';
+import type { VmSlot, World } from '../world';
+
+/** What each action does: which thread enters which routine. One entry per entry of `ACTIONS`, or it does not compile. */
+
+/** How the last action stands, in words. */
+export interface Outcome {
+  readonly action: Action;
+  readonly kind: 'returned' | 'pending' | 'queued' | 'refused' | 'unmodelled' | 'limit';
+  /** What the ioctl returned: 0, a positive count, or a negative errno; null unless `returned`. */
+  readonly value: number | null;
+  /** KVM_EXIT_* when KVM_RUN returned. */
+  readonly exit: string | null;
+  readonly say: string;
+}
+
+type ActionOf<A extends Actor, V extends VerbOf<A>> = Extract<Action, { readonly [K in A]: V }>;
+/** Where an action acts. */
+interface Target {
+  readonly m: Machine;
+  readonly slot: VmSlot;
+  /** The vCPU; 0 for actions on a VM. */
+  readonly vcpu: Ref;
+}
+/** Begins the action. Answers why it cannot, or null when it has begun or has answered itself. */
+type Begin<A extends Action> = (target: Target, action: A) => Why | null;
+type BeginTable = { [A in Exclude<Actor, 'boot'>]: { [V in VerbOf<A>]: Begin<ActionOf<A, V>> } };
+
+const VMM_THREAD = 0;
+
+function threadIndex(m: Machine, vcpu: Ref): number {
+  return m.threadRefs.indexOf(kvm_vcpu.thread.get(m, vcpu) as Ref);
+}
+function isIdle(m: Machine, i: number): boolean {
+  return thread.depth.get(m, m.threadRefs[i]!) === 0;
+}
+
+/** An ioctl on a VM, issued by the VMM's own thread. */
+function vmCall({ m, slot }: Target, name: VmIoctlName, arg = 0, arg2 = 0): Why | null {
+  if (kvm.type.get(m, slot.ref) === VM_NONE) return 'no_vm';
+  return m.begin(VMM_THREAD, kvm_vm_ioctl, slot.ref, vmIoctl(name), arg, arg2) ? null : 'thread_busy';
+}
+
+/** An ioctl on a vCPU: from the vCPU's own thread when that is in userspace, else from the VMM's, which then waits. */
+function vcpuCall({ m, vcpu }: Target, name: VcpuIoctlName, arg = 0): Why | null {
+  if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+  const own = threadIndex(m, vcpu);
+  const from = isIdle(m, own) ? own : VMM_THREAD;
+  if (name === 'KVM_RUN' && from !== own) return 'thread_busy';
+  return m.begin(from, kvm_vcpu_ioctl, vcpu, vcpuIoctl(name), arg) ? null : 'thread_busy';
+}
+
+const tdxVm =
+  (id: number): Begin<Action> =>
+  (t) =>
+    vmCall(t, 'KVM_MEMORY_ENCRYPT_OP', id);
+const tdxVcpu =
+  (id: number): Begin<Action> =>
+  (t) =>
+    vcpuCall(t, 'KVM_MEMORY_ENCRYPT_OP', id);
+
+function instruct({ m, vcpu }: Target, op: number, msr = 0, hi = 0, lo = 0): Why | null {
+  if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
+  const how = giveInstruction(m, vcpu, op, msr, hi, lo);
+  if (how === 'busy') return 'guest_busy';
+  if (how === 'executes') m.answer('returned', 'none', 0);
+  else m.answer('queued', 'guest_queued', 0);
+  return null;
+}
+
+const BEGIN: BeginTable = {
+  vmm: {
+    KVM_CREATE_VM({ m, slot }, { type }) {
+      if (kvm.type.get(m, slot.ref) !== VM_NONE) return 'vm_exists';
+      const wanted = type === 'KVM_X86_TDX_VM' ? VM_TDX : VM_DEFAULT;
+      return m.begin(VMM_THREAD, kvm_vm_ioctl, slot.ref, vmIoctl('KVM_CREATE_VM'), wanted, 0)
+        ? null
+        : 'thread_busy';
+    },
+    KVM_CAP_SPLIT_IRQCHIP: (t, { pins }) => vmCall(t, 'KVM_ENABLE_CAP', pins),
+    KVM_CREATE_IRQCHIP: (t) => vmCall(t, 'KVM_CREATE_IRQCHIP'),
+    KVM_TDX_INIT_VM: tdxVm(ops.KVM_TDX_INIT_VM),
+    KVM_TDX_FINALIZE_VM: tdxVm(ops.KVM_TDX_FINALIZE_VM),
+    KVM_CREATE_VCPU: (t) => vmCall(t, 'KVM_CREATE_VCPU', t.vcpu),
+    KVM_SET_CPUID2: (t, { x2apic }) => vcpuCall(t, 'KVM_SET_CPUID2', x2apic ? 1 : 0),
+    KVM_TDX_INIT_VCPU: tdxVcpu(ops.KVM_TDX_INIT_VCPU),
+    KVM_TDX_INIT_MEM_REGION: tdxVcpu(ops.KVM_TDX_INIT_MEM_REGION),
+    KVM_RUN: (t, { immediate_exit }) => vcpuCall(t, 'KVM_RUN', immediate_exit),
+    KVM_GET_MP_STATE: (t) => vcpuCall(t, 'KVM_GET_MP_STATE'),
+    KVM_SET_MP_STATE: (t, { mp_state }) => vcpuCall(t, 'KVM_SET_MP_STATE', MP_STATES.indexOf(mp_state)),
+    KVM_GET_VCPU_EVENTS: (t) => vcpuCall(t, 'KVM_GET_VCPU_EVENTS'),
+    KVM_SET_VCPU_EVENTS: (t, { latched_init }) => vcpuCall(t, 'KVM_SET_VCPU_EVENTS', latched_init),
+    KVM_GET_REGS: (t) => vcpuCall(t, 'KVM_GET_REGS'),
+    KVM_GET_SREGS: (t) => vcpuCall(t, 'KVM_GET_SREGS'),
+    KVM_GET_LAPIC: (t) => vcpuCall(t, 'KVM_GET_LAPIC'),
+    KVM_SIGNAL_MSI: (t, a) => {
+      const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
+      const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
+      return vmCall(
+        t,
+        'KVM_SIGNAL_MSI',
+        a.dest,
+        icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand: 0 }),
+      );
+    },
+    signal({ m, vcpu }) {
+      const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
+      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      m.answer('returned', 'none', 0);
+      if (thread.depth.get(m, t) === 0) return null; // its handler runs in userspace, and that is all
+      thread.signal.set(m, t, 1);
+      kvm_vcpu_wake_up(m, vcpu);
+      if (inNonRoot(m, target)) sendIpi(m, target, RESCHEDULE_VECTOR);
+      return null;
+    },
+  },
+  guest: {
+    ICR(t, a) {
+      const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
+      const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
+      const shorthand = SHORTHANDS.indexOf(a.shorthand);
+      const low = icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand });
+      return instruct(t, cpu.OP_WRMSR, MSR_X2APIC_ICR, a.dest, low);
+    },
+    SVR: (t, { value }) => instruct(t, cpu.OP_WRMSR, MSR_X2APIC_SVR, 0, value),
+    HLT(t, { interrupts }) {
+      const refused = instruct(t, cpu.OP_HLT);
+      if (refused === null) guest_cpu.if.set(t.m, guestOf(t.vcpu), interrupts === 'enabled' ? 1 : 0);
+      return refused;
+    },
+  },
+  kvm: {
+    kvm_vcpu_reset({ m, vcpu }, { init_event }) {
+      if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+      if (kvm.vm_dead.get(m, kvm_vcpu.kvm.get(m, vcpu) as Ref)) return 'reset_dead_vm';
+      return m.begin(VMM_THREAD, kvm_vcpu_reset, vcpu, init_event ? 1 : 0) ? null : 'thread_busy';
+    },
+  },
+  host: {
+    INIT({ m, vcpu }) {
+      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      if (pcpu.context.get(m, target) !== SEAM_NON_ROOT) return 'host_init';
+      pcpu.init_pending.set(m, target, 1);
+      m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
+  },
+};
+
+/** Begins one action, `boot` excepted: a moment passes, and `last` tells how it stands. Never throws. */
+export function beginAction({ machine: m, vms }: World, action: Exclude<Action, { boot: string }>): void {
+  const [actor, verb] = Object.entries(action)[actorPosition(action)]! as [Exclude<Actor, 'boot'>, string];
+  const slot = vms.get(action.vm);
+  const id = 'vcpu' in action ? action.vcpu : 0;
+  const vcpu = slot?.vcpus[id];
+  const onGuest = actor === 'guest' && vcpu !== undefined;
+  m.newAction(onGuest ? threadIndex(m, vcpu) : VMM_THREAD, ACTOR_LAYER[actor], commandOf(action));
+  let why: Why | null = 'no_slot';
+  if (slot && vcpu !== undefined) {
+    const begin = (BEGIN[actor] as Record<string, Begin<Action>>)[verb]!;
+    why = begin({ m, slot, vcpu }, action);
+  }
+  if (why !== null) m.answer('refused', why, 0);
+  m.tick();
+}
+
+/** Whose accent an action has in the trace. */
+const ACTOR_LAYER = { vmm: 'vmm', guest: 'guest', kvm: 'kvm', host: 'hardware' } as const satisfies Record<
+  Exclude<Actor, 'boot'>,
+  Layer
+>;
+
+function actorPosition(action: Action): number {
+  return Object.keys(action).findIndex((key) => key in BEGIN);
+}
+
+/** The ioctls that a one-word bring-up stands for, in the canonical order. @source ORD-1, x86:SIPI-23 */
+export function expandBoot(action: Extract<Action, { boot: string }>): Exclude<Action, { boot: string }>[] {
+  const { vm } = action;
+  const each = Array.from({ length: action.vcpus }, (_, vcpu) => vcpu);
+  const run = action.run
+    ? each.map((vcpu) => ({ vmm: 'KVM_RUN', vm, vcpu, immediate_exit: 0 }) as const)
+    : [];
+  const split = { vmm: 'KVM_CAP_SPLIT_IRQCHIP', vm, pins: 24 } as const;
+  const cpuid = each.map((vcpu) => ({ vmm: 'KVM_SET_CPUID2', vm, vcpu, x2apic: true }) as const);
+  const create = each.map((vcpu) => ({ vmm: 'KVM_CREATE_VCPU', vm, vcpu }) as const);
+  if (action.boot === 'vmx') {
+    return [{ vmm: 'KVM_CREATE_VM', vm, type: 'KVM_X86_DEFAULT_VM' }, split, ...create, ...cpuid, ...run];
+  }
+  return [
+    { vmm: 'KVM_CREATE_VM', vm, type: 'KVM_X86_TDX_VM' },
+    split,
+    { vmm: 'KVM_TDX_INIT_VM', vm },
+    ...create,
+    ...cpuid,
+    ...each.map((vcpu) => ({ vmm: 'KVM_TDX_INIT_VCPU', vm, vcpu }) as const),
+    { vmm: 'KVM_TDX_INIT_MEM_REGION', vm, vcpu: 0 },
+    { vmm: 'KVM_TDX_FINALIZE_VM', vm },
+    ...run,
+  ];
+}
+
+/** How the action that was begun last stands, from the state alone. */
+export function outcomeOf(m: Machine, action: Action, overrun: boolean): Outcome {
+  const kind = OUTCOME_KIND[last.kind.get(m, m.last)]!;
+  const why = WHY[last.why.show(m, m.last) as Why];
+  const exitText = last.exit.show(m, m.last);
+  const exit = exitText === '' ? null : exitText;
+  const value = last.return.get(m, m.last);
+  const name = commandOf(action).split(' ', 2)[1]!;
+  switch (kind) {
+    case 'returned': {
+      if ('guest' in action)
+        return { action, kind, value, exit, say: `The guest on vCPU ${action.vcpu} executed it.` };
+      if ('host' in action) return { action, kind, value, exit, say: `The platform has done it.` };
+      const withExit = exit && value === 0 ? ` with ${exit}` : '';
+      return { action, kind, value, exit, say: `${name} returned ${returnName(value)}${withExit}.` };
+    }
+    case 'queued':
+    case 'refused':
+    case 'unmodelled':
+      return { action, kind, value: null, exit: null, say: why };
+    default:
+      if (overrun)
+        return {
+          action,
+          kind: 'limit',
+          value: null,
+          exit: null,
+          say: `${name} has not ended within the step limit.`,
+        };
+      return { action, kind: 'pending', value: null, exit: null, say: waiting(m, name) };
+  }
+}
+
+/** Where a call that has not returned waits. */
+function waiting(m: Machine, name: string): string {
+  const seq = last.seq.get(m, m.last);
+  const t = m.threadRefs.findIndex(
+    (ref) => thread.action.get(m, ref) === seq && thread.depth.get(m, ref) > 0,
+  );
+  switch (m.threads()[t]?.status) {
+    case 'in-guest':
+      return `${name} has not returned: the guest is executing.`;
+    case 'blocked':
+      return `${name} has not returned: the vCPU's thread sleeps in KVM.`;
+    case 'waiting':
+      return `${name} waits for vcpu->mutex, which KVM_RUN holds. A signal to the vCPU's thread ends KVM_RUN.`;
+    default:
+      return `${name} is under way.`;
+  }
+}

@@ -1,0 +1,81 @@
+import type { Placement, Ref } from './machine/layout';
+import { Machine, thread, type ThreadInfo } from './machine/machine';
+import { kvm, kvm_vcpu, warned } from './kvm/kvm_host';
+import './kvm/ioctls';
+import { reply } from './kvm/reply';
+import { pcpu } from './platform/pcpu';
+
+/** What a machine is built from: VM slots by name, and how many vCPUs each may have. */
+export interface Platform {
+  readonly vms: Readonly<Record<string, number>>;
+}
+
+/** vCPUs that all VMs may have together, and VMs. */
+export const MAX_VCPUS = 8;
+export const MAX_VMS = 4;
+
+/** A slot of the platform: a VM that may be created, and where its state lies. */
+export interface VmSlot {
+  readonly name: string;
+  readonly ref: Ref;
+  readonly vcpus: readonly Ref[];
+}
+
+/** A machine and its slots by name. Thread 0 is the VMM's own; thread 1 + n runs the n-th vCPU slot. */
+export interface World {
+  readonly machine: Machine;
+  readonly vms: ReadonlyMap<string, VmSlot>;
+}
+
+/**
+ * A machine at power-on: no VM exists, every CPU executes userspace.
+ *
+ * @param platform - at most `MAX_VMS` VMs and `MAX_VCPUS` vCPUs; `scenario/platform.ts` checks input.
+ * @throws RangeError beyond these limits.
+ */
+export function powerOn(platform: Platform): World {
+  const slots = Object.entries(platform.vms);
+  const vcpuPaths = slots.flatMap(([name, vcpus]) =>
+    Array.from({ length: vcpus }, (_, i) => `${name}.vcpu${i}`),
+  );
+  if (slots.length > MAX_VMS || vcpuPaths.length > MAX_VCPUS)
+    throw new RangeError('the platform is too large');
+  const infos: ThreadInfo[] = ['vmm', ...vcpuPaths].map((name, cpu) => ({ name, cpu }));
+  const placements: Placement[] = [
+    { path: 'warned', record: warned },
+    { path: 'reply', record: reply },
+    ...infos.map(({ cpu }) => ({ path: `cpu${cpu}`, record: pcpu })),
+    ...slots.map(([name]) => ({ path: name, record: kvm })),
+    ...vcpuPaths.map((path) => ({ path, record: kvm_vcpu })),
+  ];
+  const m = new Machine(infos, placements);
+  const cpus = m.placed.slice(2, 2 + infos.length);
+  const vmRefs = m.placed.slice(2 + infos.length, 2 + infos.length + slots.length);
+  const vcpuRefs = m.placed.slice(2 + infos.length + slots.length);
+
+  cpus.forEach((cpu, i) => {
+    pcpu.index.set(m, cpu, i);
+    pcpu.thread.set(m, cpu, m.threadRefs[i]!);
+    thread.cpu.set(m, m.threadRefs[i]!, cpu);
+  });
+  const vms = new Map<string, VmSlot>();
+  let next = 0;
+  slots.forEach(([name, count], v) => {
+    const ref = vmRefs[v]!;
+    kvm.index.set(m, ref, v);
+    kvm.slots.set(m, ref, count);
+    kvm.first.set(m, ref, vcpuRefs[next]!);
+    const vcpus = vcpuRefs.slice(next, next + count);
+    vcpus.forEach((vcpu, id) => {
+      const position = next + id;
+      kvm_vcpu.id.set(m, vcpu, id);
+      kvm_vcpu.index.set(m, vcpu, position);
+      kvm_vcpu.kvm.set(m, vcpu, ref);
+      kvm_vcpu.thread.set(m, vcpu, m.threadRefs[1 + position]!);
+      kvm_vcpu.cpu.set(m, vcpu, cpus[1 + position]!);
+    });
+    next += count;
+    vms.set(name, { name, ref, vcpus });
+  });
+  return { machine: m, vms };
+}
