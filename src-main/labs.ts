@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** What a lab folder may hold. Lab content is untrusted: a pack from the network must not fill memory or disk. */
@@ -130,9 +130,10 @@ function textOf(bytes: Buffer, file: string): string {
  */
 export function labFolders(root: string): string[] {
   try {
-    return readdirSync(root)
-      .filter((name) => NAME.test(name))
-      .filter((name) => lstatSync(join(root, name, 'lab.yaml'), { throwIfNoEntry: false }) !== undefined)
+    return readdirSync(root, { withFileTypes: true })
+      .filter((entry) => NAME.test(entry.name) && (entry.isDirectory() || entry.isSymbolicLink()))
+      .map(({ name }) => name)
+      .filter((name) => existsSync(join(root, name, 'lab.yaml')))
       .sort();
   } catch {
     return [];

@@ -19,7 +19,7 @@ export class StoreFault extends Error {
 }
 
 /** Milliseconds that a statement waits for another program's lock. */
-const LOCK_TIMEOUT = 1_000;
+const LOCK_TIMEOUT = 250;
 
 /**
  * Opens the database `file`, made when missing, for durable single writes: WAL, each commit synced.

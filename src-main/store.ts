@@ -77,7 +77,8 @@ const SELECT = `
 export class SqliteStore implements Store {
   readonly #db: Database;
 
-  private constructor(db: Database) {
+  /** @param db - of the newest schema; `open` sees to it. */
+  constructor(db: Database) {
     this.#db = db;
   }
 
