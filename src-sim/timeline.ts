@@ -1,5 +1,5 @@
 import type { Machine } from './machine/machine';
-import { actorOf, type Action } from './scenario/action';
+import { actorOf, commandOf, type Action } from './scenario/action';
 import { beginAction, expandBoot, outcomeOf, type Outcome } from './vmm/perform';
 import { powerOn, type Platform, type World } from './world';
 
@@ -42,6 +42,7 @@ export class Timeline {
   constructor(readonly platform: Platform) {
     this.world = powerOn(platform);
     this.machine = this.world.machine;
+    this.machine.commandOf = (n) => commandOf(this.line.actions[n]!);
     this.line = {
       id: 0,
       parent: null,
@@ -83,7 +84,6 @@ export class Timeline {
     this.branch();
     this.line.actions.push(action);
     this.append(-this.line.actions.length);
-    this.machine.commands.length = this.line.actions.length - 1;
     beginAction(this.world, action as Exclude<Action, { boot: string }>);
     this.arrived();
     return this.outcome!;
@@ -147,7 +147,6 @@ export class Timeline {
     if (!line || line === this.line) return this.jump(moment);
     const shared = commonLength(this.line, line);
     this.line = line;
-    this.machine.commands = line.actions.map(() => '');
     this.dropFramesAfter(shared);
     this.restore(this.frameTraces.length - 1);
     this.jump(moment);

@@ -127,8 +127,8 @@ export class Machine implements Views {
   readonly threadRefs: readonly Ref[];
   /** References of the placements given to the constructor, in their order. */
   readonly placed: readonly Ref[];
-  /** Command of every begun action, for the trace. Owned by the history. */
-  commands: string[] = [];
+  /** Command of the n-th begun action, for the trace. The history, which keeps the actions, provides it. */
+  commandOf: (n: number) => string = () => '';
   /** Thread whose step runs; meaningless between steps. */
   thread = 0 as Ref;
   private threadIndex = 0;
@@ -163,7 +163,7 @@ export class Machine implements Views {
     this.header = refs[0]!;
     this.last = refs[1]!;
     this.threadRefs = refs.slice(2, 2 + threadInfos.length);
-    this.trace = new Trace(capacity, threadInfos, allRoutines, (n) => this.commands[n] ?? '');
+    this.trace = new Trace(capacity, threadInfos, allRoutines, (n) => this.commandOf(n));
     this.placed = refs.slice(2 + threadInfos.length);
     last.exit.set(this, this.last, -1);
   }
@@ -217,11 +217,9 @@ export class Machine implements Views {
   }
 
   /** Counts a new action, on thread `i` and in the layer of its actor, and makes it the one that `last` is about. */
-  newAction(i: number, layer: Layer, command: string): void {
+  newAction(i: number, layer: Layer): void {
     this.enter(i);
     const n = header.actions.get(this, this.header);
-    this.commands.length = n;
-    this.commands.push(command);
     header.actions.set(this, this.header, n + 1);
     last.seq.set(this, this.last, n + 1);
     this.answer('pending', 'none', 0);

@@ -170,7 +170,7 @@ export function beginAction({ machine: m, vms }: World, action: Exclude<Action, 
   const id = 'vcpu' in action ? action.vcpu : 0;
   const vcpu = slot?.vcpus[id];
   const onGuest = actor === 'guest' && vcpu !== undefined;
-  m.newAction(onGuest ? threadIndex(m, vcpu) : VMM_THREAD, ACTOR_LAYER[actor], commandOf(action));
+  m.newAction(onGuest ? threadIndex(m, vcpu) : VMM_THREAD, ACTOR_LAYER[actor]);
   let why: Why | null = 'no_slot';
   if (slot && vcpu !== undefined) {
     const begin = (BEGIN[actor] as Record<string, Begin<Action>>)[verb]!;

@@ -1,0 +1,197 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ACTIONS, ActionSchema, ACTORS, type Action, type ActionDeclaration } from './scenario/action';
+import { Timeline } from './timeline';
+
+/** Laws of the engine over random inputs. fast-check prints the seed of a failure. */
+
+const PLATFORM = { vms: { td: 2, vmx: 2 } };
+
+/** Any action that the schema accepts, valid in the situation or not; parameters come from the declarations. */
+const anyAction: fc.Arbitrary<Action> = fc.oneof(
+  ...ACTORS.flatMap((actor) =>
+    Object.entries(ACTIONS[actor] as Record<string, ActionDeclaration>).map(([verb, { params }]) => {
+      const fields: Record<string, fc.Arbitrary<unknown>> = {};
+      for (const key of Object.keys(params.shape)) fields[key] = value(key, params.shape[key]!);
+      return fc.record(fields).map((given) => ActionSchema.parse({ [actor]: verb, ...given }) as Action);
+    }),
+  ),
+);
+
+function value(key: string, type: unknown): fc.Arbitrary<unknown> {
+  const inner = unwrap(type as ZodLike);
+  if (key === 'vm') return fc.constantFrom('td', 'vmx', 'none');
+  if (inner.def.type === 'boolean') return fc.boolean();
+  if (inner.def.type === 'enum') return fc.constantFrom(...Object.values(inner.def.entries!));
+  const max = Math.min(inner.maxValue ?? 7, 4096);
+  return key === 'vcpu' ? fc.integer({ min: 0, max: 2 }) : fc.integer({ min: inner.minValue ?? 0, max });
+}
+interface ZodLike {
+  def: { type: string; innerType?: ZodLike; entries?: Record<string, unknown> };
+  minValue?: number | null;
+  maxValue?: number | null;
+}
+function unwrap(type: ZodLike): ZodLike {
+  return type.def.innerType ? unwrap(type.def.innerType) : type;
+}
+
+/** What a learner can do: begin, perform, step a thread, settle, jump. */
+type Move =
+  { do: 'begin' | 'perform'; action: Action } | { do: 'step' | 'jump'; n: number } | { do: 'settle' };
+const anyMove: fc.Arbitrary<Move> = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: fc.constantFrom('begin', 'perform'),
+      action: anyAction,
+    }) as fc.Arbitrary<Move>,
+  },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant('step'), n: fc.nat(4) }) as fc.Arbitrary<Move> },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('jump'), n: fc.nat(400) }) as fc.Arbitrary<Move> },
+  { weight: 1, arbitrary: fc.constant<Move>({ do: 'settle' }) },
+);
+const boots: Move[] = [
+  { do: 'perform', action: ActionSchema.parse({ boot: 'td', vm: 'td' }) },
+  { do: 'perform', action: ActionSchema.parse({ boot: 'vmx', vm: 'vmx' }) },
+];
+/** Half of the runs begin at power-on, half with both VMs running; the length is fixed, short ones find little. */
+const moves = fc
+  .tuple(fc.boolean(), fc.array(anyMove, { minLength: 40, maxLength: 40 }))
+  .map(([booted, rest]) => (booted ? [...boots, ...rest] : rest));
+
+function play(list: readonly Move[], watch: (t: Timeline) => void = () => {}): Timeline {
+  const t = new Timeline(PLATFORM);
+  t.onMoment = () => watch(t);
+  for (const move of list) {
+    if (move.do === 'begin') t.begin(move.action);
+    else if (move.do === 'perform') t.perform(move.action);
+    else if (move.do === 'step') t.step(t.machine.threadInfos[move.n]!.name);
+    else if (move.do === 'settle') t.settle();
+    else t.jump(move.n);
+  }
+  return t;
+}
+const traceOf = (t: Timeline): string[] => {
+  const lines: string[] = [];
+  for (let n = t.machine.trace.first; n < t.machine.trace.count; n++)
+    lines.push(JSON.stringify(t.machine.trace.event(n)));
+  return lines;
+};
+
+describe('for any sequence of inputs', () => {
+  test('the same inputs give the same bytes and the same trace', () => {
+    fc.assert(
+      fc.property(moves, (list) => {
+        const [a, b] = [play(list), play(list)];
+        expect(a.machine.hash()).toBe(b.machine.hash());
+        expect(a.machine.bytes()).toEqual(b.machine.bytes());
+        expect(traceOf(a)).toEqual(traceOf(b));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('every action has an outcome with a sentence', () => {
+    fc.assert(
+      fc.property(moves, (list) => {
+        const t = play(list);
+        for (let moment = 0; moment <= t.last; moment += 7) {
+          t.jump(moment);
+          if (t.outcome) expect(t.outcome.say).toMatch(/^\S.*\.$/s);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('jumping to any moment and back shows the bytes and the trace that were there', () => {
+    fc.assert(
+      fc.property(moves, fc.array(fc.nat(), { minLength: 5, maxLength: 5 }), (list, picks) => {
+        const seen = new Map<number, string>();
+        const t = play(list, (now) => seen.set(now.moment, now.machine.hash()));
+        t.jump(t.last);
+        const end = traceOf(t);
+        for (const pick of picks) {
+          const moment = 1 + (pick % Math.max(1, t.last));
+          if (moment > t.last) continue;
+          t.jump(moment);
+          expect(t.moment).toBe(moment);
+          expect(t.machine.hash()).toBe(seen.get(moment));
+        }
+        t.jump(t.last);
+        expect(traceOf(t)).toEqual(end);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  test('a line of history that was left is kept as it was', () => {
+    fc.assert(
+      fc.property(moves, fc.nat(), anyAction, (list, pick, action) => {
+        const t = play(list);
+        const { currentLine, last } = t;
+        t.jump(last);
+        const hash = t.machine.hash();
+        fc.pre(last > 0);
+        t.jump(pick % last);
+        t.begin(action);
+        t.switchTo(currentLine, last);
+        expect(t.machine.hash()).toBe(hash);
+        expect(t.last).toBe(last);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('INV-10, INV-14, INV-31, INV-32: no TD vCPU is ever reset by INIT, unsplit, uninitialized or taken back', () => {
+    const order = ['UNINITIALIZED', 'INITIALIZED', 'RUNNABLE'];
+    fc.assert(
+      fc.property(moves, (list) => {
+        let before = -1;
+        let moment = 0;
+        play(list, (t) => {
+          const show = (path: string): string => t.machine.show(t.machine.layout.find(path)!);
+          if (show('td.type') !== 'KVM_X86_TDX_VM') return;
+          for (const vcpu of ['td.vcpu0', 'td.vcpu1']) {
+            expect(['INIT_RECEIVED', 'SIPI_RECEIVED']).not.toContain(show(`${vcpu}.mp_state`));
+            if (show(`${vcpu}.created`) === '1') expect(show('td.irqchip_mode')).toBe('SPLIT');
+            if (show(`${vcpu}.tdvps.state`) === 'ACTIVE') expect(show('td.td_state')).toBe('RUNNABLE');
+            expect(show(`${vcpu}.guest.resets`)).toBe('0');
+          }
+          const state = order.indexOf(show('td.td_state'));
+          if (t.moment > moment) expect(state).toBeGreaterThanOrEqual(before);
+          before = state;
+          moment = t.moment;
+        });
+      }),
+      { numRuns: 40 },
+    );
+  });
+});
+
+describe('history', () => {
+  test('keyframes are thinned when they outgrow their budget, and every moment can still be shown', () => {
+    const t = new Timeline(PLATFORM);
+    for (const boot of boots) if (boot.do === 'perform') t.perform(boot.action);
+    const ipi = ActionSchema.parse({ guest: 'ICR', vm: 'td', vcpu: 0, dest: 1, delivery_mode: 'INIT' });
+    const seen: [number, string][] = [];
+    while (t.last < 200_000) {
+      t.perform(ipi);
+      if (t.last % 97 === 0) seen.push([t.moment, t.machine.hash()]);
+    }
+    const end = t.machine.hash();
+    for (const [moment, hash] of seen) {
+      t.jump(moment);
+      expect(t.machine.hash()).toBe(hash);
+    }
+    t.jump(t.last);
+    expect(t.machine.hash()).toBe(end);
+  });
+
+  test('a thread that cannot step is refused and nothing changes', () => {
+    const t = new Timeline(PLATFORM);
+    const hash = t.machine.hash();
+    expect([t.step('vmm'), t.step('td.vcpu0'), t.step('nobody')]).toEqual([false, false, false]);
+    expect([t.machine.hash(), t.last]).toEqual([hash, 0]);
+  });
+});
