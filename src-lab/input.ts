@@ -1,0 +1,31 @@
+import { z } from 'zod';
+import { ActionSchema } from '../src-sim/scenario/action';
+
+/** A name inside a lab: of a step, a checkpoint, a misconception. */
+export const Slug = z
+  .string()
+  .max(40)
+  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'lower-case words joined by hyphens');
+
+/** An answer to a checkpoint: one value for `predict`, a sequence of item ids for `order`. */
+export const Answer = z.union([z.string().max(200), z.array(Slug).max(20)]);
+
+/**
+ * Everything a learner can do in a lab session, and so everything a transcript can hold. Session and replay are
+ * reducers over these; whatever changes a score or the machine is one of them.
+ */
+export const Input = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('act'),
+    action: ActionSchema.describe('What is done'),
+    hold: z.boolean().optional().describe('Only begin it; the learner then chooses every step'),
+  }),
+  z.strictObject({ kind: z.literal('step'), thread: z.string().max(24).describe('Thread that takes one atomic step') }),
+  z.strictObject({ kind: z.literal('run') }),
+  z.strictObject({ kind: z.literal('jump'), moment: z.int().min(0).describe('Moment of the current line of history') }),
+  z.strictObject({ kind: z.literal('reset') }),
+  z.strictObject({ kind: z.literal('goto'), step: Slug }),
+  z.strictObject({ kind: z.literal('answer'), checkpoint: Slug, answer: Answer }),
+  z.strictObject({ kind: z.literal('hint'), checkpoint: Slug }),
+]);
+export type Input = z.infer<typeof Input>;

@@ -1,0 +1,276 @@
+import { z } from 'zod';
+import { Slug } from './input';
+
+/**
+ * What a session shows: plain data, safe to send to the screen. Prose is a tree of a few node types, never HTML.
+ */
+
+const Text = z.string();
+
+/** A piece of prose. `term` carries the explanation of a word; `fact` is a fact id of the references. */
+export type Inline =
+  | { type: 'text'; value: string }
+  | { type: 'code'; value: string }
+  | { type: 'fact'; value: string }
+  | { type: 'term'; value: string; explain: string }
+  | { type: 'em' | 'strong'; children: Inline[] };
+export const Inline: z.ZodType<Inline> = z.lazy(() =>
+  z.union([
+    z.strictObject({ type: z.enum(['text', 'code', 'fact']), value: Text }),
+    z.strictObject({ type: z.literal('term'), value: Text, explain: Text }),
+    z.strictObject({ type: z.enum(['em', 'strong']), children: z.array(Inline) }),
+  ]),
+) as z.ZodType<Inline>;
+
+/** A block of prose. `checkpoint` marks where a checkpoint stands; `try` is a button that performs an action. */
+export type Block =
+  | { type: 'p'; children: Inline[] }
+  | { type: 'h'; level: number; children: Inline[] }
+  | { type: 'list'; ordered: boolean; items: Block[][] }
+  | { type: 'code'; lang: string; value: string }
+  | { type: 'quote'; children: Block[] }
+  | { type: 'note'; tone: 'note' | 'warning' | 'surprise'; children: Block[] }
+  | { type: 'table'; head: Inline[][]; rows: Inline[][][] }
+  | { type: 'checkpoint'; id: string }
+  | { type: 'try'; label: string; command: string; action: unknown };
+export const Block: z.ZodType<Block> = z.lazy(() =>
+  z.union([
+    z.strictObject({ type: z.literal('p'), children: z.array(Inline) }),
+    z.strictObject({ type: z.literal('h'), level: z.int().min(1).max(6), children: z.array(Inline) }),
+    z.strictObject({ type: z.literal('list'), ordered: z.boolean(), items: z.array(z.array(Block)) }),
+    z.strictObject({ type: z.literal('code'), lang: Text, value: Text }),
+    z.strictObject({ type: z.literal('quote'), children: z.array(Block) }),
+    z.strictObject({
+      type: z.literal('note'),
+      tone: z.enum(['note', 'warning', 'surprise']),
+      children: z.array(Block),
+    }),
+    z.strictObject({
+      type: z.literal('table'),
+      head: z.array(z.array(Inline)),
+      rows: z.array(z.array(z.array(Inline))),
+    }),
+    z.strictObject({ type: z.literal('checkpoint'), id: Slug }),
+    z.strictObject({ type: z.literal('try'), label: Text, command: Text, action: z.unknown() }),
+  ]),
+) as z.ZodType<Block>;
+
+/** A checkpoint as the learner meets it: the question, never the key. */
+export const CheckpointView = z.strictObject({
+  id: Slug,
+  step: Slug,
+  kind: z.enum(['state', 'predict', 'order']),
+  title: Text,
+  ask: z.array(Block),
+  points: z.int(),
+  /** Price in points of each hint, in the order in which they open. */
+  hintCosts: z.array(z.int()),
+  form: z.discriminatedUnion('type', [
+    z.strictObject({ type: z.literal('choice'), options: z.array(z.strictObject({ value: Text, label: Text })) }),
+    z.strictObject({ type: z.literal('value'), label: Text, example: Text.optional() }),
+    z.strictObject({ type: z.literal('order'), items: z.array(z.strictObject({ id: Slug, label: Text })) }),
+    /** `goals`: one sentence a condition. */
+    z.strictObject({ type: z.literal('state'), goals: z.array(Text) }),
+  ]),
+  /** Actions that "predict, then run" performs, as commands. */
+  runs: z.array(Text),
+});
+export type CheckpointView = z.infer<typeof CheckpointView>;
+
+/** What an answer, or the machine's state, was worth. */
+export const Verdict = z.strictObject({
+  passed: z.boolean(),
+  /** Points that this attempt earns before hints. */
+  points: z.number(),
+  misconception: Slug.nullable(),
+  say: z.array(Block),
+  /** Conditions that failed (`state`) or the comparison (`predict`, `order`): expected, observed, where. */
+  findings: z.array(
+    z.strictObject({
+      expected: Text.nullable(),
+      observed: Text.nullable(),
+      /** Moment and trace event where it first went wrong; null when it never happened. */
+      moment: z.int().nullable(),
+      event: z.int().nullable(),
+      holds: z.boolean(),
+    }),
+  ),
+});
+export type Verdict = z.infer<typeof Verdict>;
+
+/** How a learner stands with one checkpoint. */
+export const CheckpointProgress = z.strictObject({
+  id: Slug,
+  state: z.enum(['open', 'passed', 'failed', 'revealed']),
+  attempts: z.int(),
+  earned: z.number(),
+  /** Hints opened so far, as prose. */
+  hints: z.array(z.array(Block)),
+  answer: z.union([Text, z.array(Slug)]).nullable(),
+  verdict: Verdict.nullable(),
+});
+export type CheckpointProgress = z.infer<typeof CheckpointProgress>;
+
+export const LabView = z.strictObject({
+  id: Slug,
+  number: z.int(),
+  title: Text,
+  summary: Text,
+  minutes: z.int(),
+  objectives: z.array(Text),
+  prerequisites: z.array(Text),
+  points: z.int(),
+  policy: z.strictObject({ retry: z.enum(['best', 'last', 'first']), wrongCosts: z.number(), revealAfter: z.int() }),
+  /** `gate`: the next step opens only when this step's checkpoints are settled. */
+  steps: z.array(z.strictObject({ id: Slug, title: Text, gate: z.boolean(), body: z.array(Block) })),
+  checkpoints: z.array(CheckpointView),
+  contentHash: Text,
+});
+export type LabView = z.infer<typeof LabView>;
+
+export const ProgressView = z.strictObject({
+  step: Slug,
+  /** Steps that may be visited. */
+  reachable: z.array(Slug),
+  checkpoints: z.array(CheckpointProgress),
+  score: z.number(),
+  points: z.int(),
+  complete: z.boolean(),
+});
+export type ProgressView = z.infer<typeof ProgressView>;
+
+/** The one accent of every layer: lane, trace line, inspector group and guide use the same. */
+export const Layer = z.enum(['guest', 'seam', 'kvm', 'vmm', 'hardware']);
+export type Layer = z.infer<typeof Layer>;
+
+/** Documentation of one state field; constant for a session. Values travel separately, by index. */
+export const FieldDoc = z.strictObject({
+  path: Text,
+  doc: Text,
+  source: Text,
+  layer: Layer,
+  /** `bits`: the value lists the set bits, as `48 49`; `width` is the number of bits. */
+  kind: z.enum(['number', 'flag', 'name', 'bits', 'hex']),
+  width: z.int(),
+  /** Every value a `name` field can have. */
+  names: z.array(Text),
+});
+export type FieldDoc = z.infer<typeof FieldDoc>;
+
+export const ThreadView = z.strictObject({
+  /** `vmm`, `td.vcpu0`, ... */
+  name: Text,
+  cpu: z.int(),
+  /** Layer in which the processor of this thread is now. */
+  layer: Layer,
+  status: z.enum(['idle', 'ready', 'blocked', 'waiting', 'in-guest']),
+  /** Whether `step` is possible. */
+  enabled: z.boolean(),
+  /** Innermost last: routine, the step that comes next and what that step does, with its source. */
+  stack: z.array(z.strictObject({ routine: Text, step: Text, doc: Text, source: Text, layer: Layer })),
+});
+export type ThreadView = z.infer<typeof ThreadView>;
+
+export const EventView = z.strictObject({
+  /** Index in the trace. */
+  n: z.int(),
+  /** Moment after which it is visible. */
+  moment: z.int(),
+  ns: z.number(),
+  thread: Text,
+  cpu: z.int(),
+  layer: Layer,
+  depth: z.int(),
+  /** `call` and `return` make the function graph; the others are tracepoints (the kernel's) and marks (ours). */
+  type: z.enum(['call', 'return', 'tracepoint', 'mark', 'action']),
+  name: Text,
+  /** Arguments as the kernel prints them. */
+  text: Text,
+  /** One sentence for people and screen readers. */
+  say: Text,
+  source: Text,
+});
+export type EventView = z.infer<typeof EventView>;
+
+/** Result of the last action, as userspace sees it. */
+export const OutcomeView = z.strictObject({
+  command: Text,
+  kind: z.enum(['returned', 'pending', 'queued', 'refused', 'unmodelled', 'limit']),
+  /** `0`, `1`, `-EINVAL`, ... when `returned`. */
+  value: Text.nullable(),
+  /** `KVM_EXIT_...` when KVM_RUN returned. */
+  exit: Text.nullable(),
+  say: Text,
+});
+export type OutcomeView = z.infer<typeof OutcomeView>;
+
+/** The machine at one moment, whole. Sent when a session opens and after a jump between branches. */
+export const MachineView = z.strictObject({
+  fields: z.array(FieldDoc),
+  values: z.array(Text),
+  threads: z.array(ThreadView),
+  events: z.array(EventView),
+  moment: z.int(),
+  /** Moments of the current line of history: 0 to `last`. */
+  last: z.int(),
+  outcome: OutcomeView.nullable(),
+});
+export type MachineView = z.infer<typeof MachineView>;
+
+/** What changed: only that. */
+export const MachineDelta = z.strictObject({
+  /** Index into `fields`, new value. */
+  changed: z.array(z.tuple([z.int(), Text])),
+  threads: z.array(ThreadView),
+  /** The trace keeps its first `keep` events, then these follow. */
+  keep: z.int(),
+  events: z.array(EventView),
+  moment: z.int(),
+  last: z.int(),
+  outcome: OutcomeView.nullable(),
+});
+export type MachineDelta = z.infer<typeof MachineDelta>;
+
+/** One parameter of an action, for forms, completion and help. */
+export const ParamDoc = z.strictObject({
+  name: Text,
+  doc: Text,
+  type: z.enum(['vm', 'vcpu', 'integer', 'boolean', 'choice']),
+  choices: z.array(Text),
+  min: z.number().nullable(),
+  max: z.number().nullable(),
+  /** Default as typed in a command; null when the parameter must be given. */
+  default: Text.nullable(),
+});
+export const ActionDoc = z.strictObject({
+  actor: Text,
+  verb: Text,
+  doc: Text,
+  source: Text,
+  params: z.array(ParamDoc),
+});
+export type ActionDoc = z.infer<typeof ActionDoc>;
+
+/** Everything the screen needs to show a session from nothing. */
+export const SessionView = z.strictObject({
+  session: z.uuid(),
+  lab: LabView,
+  progress: ProgressView,
+  machine: MachineView,
+  actions: z.array(ActionDoc),
+  /** Names of the VMs and how many vCPUs each may have. */
+  vms: z.array(z.strictObject({ name: Text, vcpus: z.int() })),
+  inputs: z.int(),
+});
+export type SessionView = z.infer<typeof SessionView>;
+
+/** The answer to one input. `refused`: the input was not applicable and is not part of the transcript. */
+export const InputReply = z.strictObject({
+  accepted: z.boolean(),
+  refused: Text.nullable(),
+  /** Number of inputs of the transcript after this one. */
+  inputs: z.int(),
+  progress: ProgressView,
+  machine: MachineDelta,
+});
+export type InputReply = z.infer<typeof InputReply>;
