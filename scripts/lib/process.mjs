@@ -108,11 +108,12 @@ export function has(program) {
 /**
  * Runs a script's main function; a SetupError ends it with its message alone.
  *
- * @param {() => Promise<number | void>} main - resolves to the exit status, 0 when nothing
+ * @param {() => Promise<number | void>} main - resolves to the exit status; nothing leaves it as it is
  */
 export async function entry(main) {
   try {
-    process.exitCode = (await main()) ?? 0;
+    const code = await main();
+    if (code !== undefined) process.exitCode = code;
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     say(error.message);

@@ -1,0 +1,30 @@
+/** `npm start`: sets up what is missing and opens the application. Arguments are the application's. */
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { entry, root, SetupError } from './lib/process.mjs';
+import { hasDisplay, setUp } from './set-up.mjs';
+
+await entry(async () => {
+  if (!hasDisplay()) {
+    throw new SetupError(
+      'there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): try xvfb-run -a npm start',
+      2,
+    );
+  }
+  const runtime = await setUp({ electron: true, build: true });
+  if (!runtime) throw new SetupError('there is no Electron runtime');
+  // Chromium refuses to run as root with its own sandbox on; the screen's process is sandboxed by Electron regardless.
+  const asRoot = process.platform === 'linux' && process.getuid?.() === 0;
+  const child = spawn(
+    runtime.executable,
+    [...(asRoot ? ['--no-sandbox'] : []), root, ...process.argv.slice(2)],
+    { stdio: 'inherit', cwd: root },
+  );
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.on(signal, () => child.kill(signal));
+  }
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => resolve(code ?? 128 + (signal ? constants.signals[signal] : 0)));
+  });
+});
