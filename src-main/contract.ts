@@ -6,7 +6,11 @@ import { InputReply, SessionView } from '../src-lab/view';
 
 const Session = z.uuid();
 const Empty = z.strictObject({});
-const call = <P extends z.ZodType, R extends z.ZodType>(doc: string, params: P, reply: R) => ({ doc, params, reply });
+const call = <P extends z.ZodType, R extends z.ZodType>(doc: string, params: P, reply: R) => ({
+  doc,
+  params,
+  reply,
+});
 const event = <P extends z.ZodType>(doc: string, payload: P) => ({ doc, payload });
 
 export const Theme = z.enum(['system', 'light', 'dark']);
@@ -29,7 +33,13 @@ const LabSummary = z.strictObject({
   points: z.int(),
   /** Null: not begun. */
   progress: z
-    .strictObject({ session: Session, score: z.number(), checkpoints: z.int(), settled: z.int(), complete: z.boolean() })
+    .strictObject({
+      session: Session,
+      score: z.number(),
+      checkpoints: z.int(),
+      settled: z.int(),
+      complete: z.boolean(),
+    })
     .nullable(),
   checkpoints: z.int(),
 });
@@ -61,7 +71,11 @@ export const contract = {
   ),
   'settings.set': call('Changes settings; they are on disk before the reply.', Settings.partial(), Settings),
   'labs.list': call('The course, with progress.', Empty, z.array(LabSummary)),
-  'lab.open': call('Opens a lab where the learner left it, or at its beginning.', z.strictObject({ lab: Slug }), SessionView),
+  'lab.open': call(
+    'Opens a lab where the learner left it, or at its beginning.',
+    z.strictObject({ lab: Slug }),
+    SessionView,
+  ),
   'lab.restart': call(
     'Begins a lab anew. The earlier attempt is kept in the progress store.',
     z.strictObject({ lab: Slug }),
@@ -108,9 +122,18 @@ export const events = {
     'The simulator was restarted and the session replayed; this is its state.',
     z.strictObject({ session: Session, view: SessionView }),
   ),
-  busy: event('Long work in main: progress 0 to 1, or null when it ended.', z.strictObject({ what: z.string(), progress: z.number().nullable() })),
-  menu: event('A menu item or global shortcut asks for an action of the screen.', z.strictObject({ command: MenuCommand })),
-  'lab.wanted': event('A second start of the application names a lab: the screen opens it.', z.strictObject({ lab: Slug })),
+  busy: event(
+    'Long work in main: progress 0 to 1, or null when it ended.',
+    z.strictObject({ what: z.string(), progress: z.number().nullable() }),
+  ),
+  menu: event(
+    'A menu item or global shortcut asks for an action of the screen.',
+    z.strictObject({ command: MenuCommand }),
+  ),
+  'lab.wanted': event(
+    'A second start of the application names a lab: the screen opens it.',
+    z.strictObject({ lab: Slug }),
+  ),
 } as const;
 
 export type Name = keyof typeof contract;
@@ -120,7 +143,9 @@ export type EventName = keyof typeof events;
 export type Payload<N extends EventName> = z.output<(typeof events)[N]['payload']>;
 
 /** What main must provide; a call without a handler does not compile. Params arrive parsed, defaults filled in. */
-export type Handlers = { readonly [N in Name]: (params: z.output<(typeof contract)[N]['params']>) => Promise<Reply<N>> };
+export type Handlers = {
+  readonly [N in Name]: (params: z.output<(typeof contract)[N]['params']>) => Promise<Reply<N>>;
+};
 
 /** Every reply that crosses the bridge: an error is a value with words for the learner. */
 export const Envelope = z.discriminatedUnion('ok', [

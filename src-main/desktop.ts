@@ -73,7 +73,8 @@ export class Desktop {
       'lab.open': ({ lab }) => this.#serial('Opening the lab', () => this.#openLab(lab)),
       'lab.restart': ({ lab }) => this.#serial('Restarting the lab', () => this.#restart(lab)),
       'lab.close': () => this.#serial('Closing the lab', () => this.#close()),
-      'lab.input': ({ session, input }) => this.#serial('Running the machine', () => this.#input(session, input)),
+      'lab.input': ({ session, input }) =>
+        this.#serial('Running the machine', () => this.#input(session, input)),
       'lab.export': ({ session }) => this.#export(session),
       'work.cancel': async () => {
         if (this.#busy !== null) world.supervisor.cancel();
@@ -114,7 +115,8 @@ export class Desktop {
     void this.#serial('Restarting the simulator', async () => {
       const open = this.#open;
       if (open === null || open.generation === this.#world.supervisor.generation) return;
-      if (await this.#restore(why)) this.tell({ code: 'simulator_restarted', why, inputs: open.lines.length });
+      if (await this.#restore(why))
+        this.tell({ code: 'simulator_restarted', why, inputs: open.lines.length });
     }).catch((error: unknown) => this.#world.log('restart failed', error));
   }
 
@@ -131,7 +133,11 @@ export class Desktop {
     try {
       const attempts = progress.attempts(null);
       for (const attempt of attempts) {
-        writeAtomic(join(folder, fileNameOf(attempt)), transcriptText(attempt.header, progress.lines(attempt.id)), 0o644);
+        writeAtomic(
+          join(folder, fileNameOf(attempt)),
+          transcriptText(attempt.header, progress.lines(attempt.id)),
+          0o644,
+        );
       }
       this.tell({ code: 'exported', folder, attempts: attempts.length });
     } catch (error) {
@@ -150,7 +156,13 @@ export class Desktop {
     const notices = this.#waiting;
     this.#waiting = [];
     this.#listening = true;
-    return { version, platform: process.platform, settings: remembered.settings, open: remembered.open, notices };
+    return {
+      version,
+      platform: process.platform,
+      settings: remembered.settings,
+      open: remembered.open,
+      notices,
+    };
   }
 
   async #set(change: Partial<{ [K in keyof Settings]: Settings[K] | undefined }>): Promise<Settings> {
@@ -179,7 +191,11 @@ export class Desktop {
 
   async #openLab(lab: string): Promise<SessionView> {
     const { supervisor, progress } = this.#world;
-    if (this.#open !== null && this.#open.attempt.lab === lab && this.#open.generation === supervisor.generation) {
+    if (
+      this.#open !== null &&
+      this.#open.attempt.lab === lab &&
+      this.#open.generation === supervisor.generation
+    ) {
       const view = await this.#insist('view', this.#open.attempt.id);
       if (view !== null) return view;
     }
@@ -212,7 +228,10 @@ export class Desktop {
     const opened = await this.#insist('open', { lab, session, started, kept: null });
     if (opened.kind !== 'open') throw this.#unopenable(lab, opened);
     // The name was a folder's: continue what was begun under the lab's own id.
-    if (opened.lab !== lab && this.#world.progress.attempts(opened.lab).some((attempt) => attempt.ended === null)) {
+    if (
+      opened.lab !== lab &&
+      this.#world.progress.attempts(opened.lab).some((attempt) => attempt.ended === null)
+    ) {
       await this.#insist('close', session);
       return this.#openLab(opened.lab);
     }
@@ -267,7 +286,10 @@ export class Desktop {
     if (this.#open !== null && this.#open.generation !== supervisor.generation) await this.#restore('died');
     const open = this.#open;
     if (open === null || open.attempt.id !== session) {
-      throw new Refusal('not_open', 'This lab is not open any more. Everything you did in it is kept. Open it again.');
+      throw new Refusal(
+        'not_open',
+        'This lab is not open any more. Everything you did in it is kept. Open it again.',
+      );
     }
     const at = Math.max(open.at, now() - open.attempt.started);
     let applied;
@@ -280,7 +302,10 @@ export class Desktop {
         throw error;
       }
       await this.#restore(error.why);
-      throw new Refusal('input_stopped', paragraphOf({ code: 'input_stopped', why: error.why, inputs: open.lines.length }));
+      throw new Refusal(
+        'input_stopped',
+        paragraphOf({ code: 'input_stopped', why: error.why, inputs: open.lines.length }),
+      );
     }
     if (applied === null) throw new Error('the worker does not know the open session');
     if (!applied.accepted) return applied.reply;
@@ -304,7 +329,12 @@ export class Desktop {
     if (open === null) return false;
     const { id, header, lab, started } = open.attempt;
     try {
-      const opened = await this.#insist('open', { lab, session: id, started, kept: { header, lines: open.lines } });
+      const opened = await this.#insist('open', {
+        lab,
+        session: id,
+        started,
+        kept: { header, lines: open.lines },
+      });
       if (opened.kind === 'open') {
         open.generation = this.#world.supervisor.generation;
         this.#world.emit('session.restored', { session: id, view: opened.view });
@@ -359,7 +389,8 @@ export class Desktop {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof WorkerLost) throw new Refusal('stopped', paragraphOf({ code: 'stopped', why: error.why }));
+        if (error instanceof WorkerLost)
+          throw new Refusal('stopped', paragraphOf({ code: 'stopped', why: error.why }));
         throw error;
       } finally {
         clearTimeout(timer);

@@ -19,6 +19,7 @@ const home = resolve(process.env['SEAMLAB_HOME'] ?? join(app.getPath('appData'),
 app.setPath('userData', home);
 // Chromium's caches: not the learner's data, and not in their way.
 app.setPath('sessionData', join(home, 'chromium'));
+app.setPath('crashDumps', join(home, 'chromium', 'crashes'));
 const lab = labOf(process.argv);
 
 if (app.requestSingleInstanceLock({ lab })) main();
@@ -40,7 +41,9 @@ function main(): void {
   // The worker loads while Chromium starts.
   const supervisor = new Supervisor({
     file: new URL('./worker.js', import.meta.url),
-    workerData: { labs: app.isPackaged ? join(process.resourcesPath, 'labs') : join(app.getAppPath(), 'labs') },
+    workerData: {
+      labs: app.isPackaged ? join(process.resourcesPath, 'labs') : join(app.getAppPath(), 'labs'),
+    },
     log,
     onLost: (why) => desktop?.workerLost(why),
     onProgress: (done, total) => desktop?.workerProgress(done, total),
@@ -55,7 +58,9 @@ function main(): void {
 
   const ready = app.whenReady().then(() => {
     harden(log);
-    protocol.handle('app', (request) => answer(request, join(import.meta.dirname, '..', 'renderer'), posture.headers));
+    protocol.handle('app', (request) =>
+      answer(request, join(import.meta.dirname, '..', 'renderer'), posture.headers),
+    );
     Menu.setApplicationMenu(
       applicationMenu({
         send: (command) => window?.webContents.send(CHANNELS.event, 'menu', { command }),
@@ -135,8 +140,14 @@ function main(): void {
 
   async function askFolder(): Promise<string | null> {
     if (exportFolder !== null) return resolve(exportFolder);
-    const options = { title: 'Export every attempt', properties: ['openDirectory', 'createDirectory'] } as const;
-    const { canceled, filePaths } = await dialog.showOpenDialog({ ...options, properties: [...options.properties] });
+    const options = {
+      title: 'Export every attempt',
+      properties: ['openDirectory', 'createDirectory'],
+    } as const;
+    const { canceled, filePaths } = await dialog.showOpenDialog({
+      ...options,
+      properties: [...options.properties],
+    });
     return canceled ? null : (filePaths[0] ?? null);
   }
 }

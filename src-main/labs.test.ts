@@ -21,7 +21,11 @@ const faultOf = (folder: string) => {
 
 describe('reading a lab folder', () => {
   test('gives every file by its path, in order, with LF line ends', () => {
-    const folder = labWith({ 'wrong/b.yaml': 'b', 'lab.yaml': 'id: x\r\nminutes: 1\r\n', 'wrong/a.yaml': 'a' });
+    const folder = labWith({
+      'wrong/b.yaml': 'b',
+      'lab.yaml': 'id: x\r\nminutes: 1\r\n',
+      'wrong/a.yaml': 'a',
+    });
     const read = readLab(folder);
     expect(read.ok && [...read.files]).toEqual([
       ['lab.yaml', 'id: x\nminutes: 1\n'],
@@ -71,7 +75,9 @@ describe('reading a lab folder', () => {
     const files = { 'a.md': big, 'b.md': big, 'c.md': big, 'd.md': big };
     expect(faultOf(labWith(files))).toBeNull();
     expect(faultOf(labWith({ ...files, 'e.md': 'x' }))).toEqual({ code: 'lab_too_big', file: 'e.md' });
-    const many = Object.fromEntries(Array.from({ length: LAB_LIMITS.files + 1 }, (_, i) => [`f${100 + i}.md`, '']));
+    const many = Object.fromEntries(
+      Array.from({ length: LAB_LIMITS.files + 1 }, (_, i) => [`f${100 + i}.md`, '']),
+    );
     expect(faultOf(labWith(many))).toMatchObject({ code: 'too_many_files' });
   });
 
@@ -84,7 +90,10 @@ describe('reading a lab folder', () => {
 
   test('answers for a folder that is not there, or is a file', () => {
     expect(faultOf(join(temporaryFolder(), 'none'))).toEqual({ code: 'no_folder', file: null });
-    expect(faultOf(join(labWith({ 'lab.yaml': '' }), 'lab.yaml'))).toEqual({ code: 'not_a_file', file: null });
+    expect(faultOf(join(labWith({ 'lab.yaml': '' }), 'lab.yaml'))).toEqual({
+      code: 'not_a_file',
+      file: null,
+    });
   });
 
   test('explains every fault in one sentence', () => {
@@ -104,7 +113,10 @@ describe('finding lab folders', () => {
     expect(labFolders(join(root, 'none'))).toEqual([]);
   });
 
-  test.each(['..', '.', '', '../secret', 'a/b', '/etc', 'a\\b', '.git'])('never leaves the root for %j', (name) => {
-    expect(labPath('/labs', name)).toBeNull();
-  });
+  test.each(['..', '.', '', '../secret', 'a/b', '/etc', 'a\\b', '.git'])(
+    'never leaves the root for %j',
+    (name) => {
+      expect(labPath('/labs', name)).toBeNull();
+    },
+  );
 });

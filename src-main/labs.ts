@@ -16,7 +16,10 @@ export const LAB_LIMITS = {
 /** Why a lab folder was not read. `file` is relative to the lab's folder; null: the folder itself. */
 export type LabFault =
   | { readonly code: 'no_folder'; readonly file: null }
-  | { readonly code: 'not_a_name' | 'symbolic_link' | 'not_a_file' | 'too_deep'; readonly file: string | null }
+  | {
+      readonly code: 'not_a_name' | 'symbolic_link' | 'not_a_file' | 'too_deep';
+      readonly file: string | null;
+    }
   | { readonly code: 'file_too_big' | 'not_utf8'; readonly file: string }
   | { readonly code: 'lab_too_big' | 'too_many_files'; readonly file: string }
   | { readonly code: 'unreadable'; readonly file: string | null; readonly errno: string };
@@ -25,8 +28,7 @@ export type LabFault =
 export type LabFiles = ReadonlyMap<string, string>;
 
 export type LabRead =
-  | { readonly ok: true; readonly files: LabFiles }
-  | { readonly ok: false; readonly fault: LabFault };
+  { readonly ok: true; readonly files: LabFiles } | { readonly ok: false; readonly fault: LabFault };
 
 /** One sentence of what is wrong with a lab folder, for authors and learners. */
 export function explainLabFault(fault: LabFault): string {

@@ -52,7 +52,10 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
         ...(app.isPackaged ? [] : [{ role: 'toggleDevTools' } as const]),
       ],
     },
-    { label: '&Lab', submenu: [ask('All labs', 'home', 'CmdOrCtrl+Shift+H'), ask('Restart this lab…', 'restart')] },
+    {
+      label: '&Lab',
+      submenu: [ask('All labs', 'home', 'CmdOrCtrl+Shift+H'), ask('Restart this lab…', 'restart')],
+    },
     {
       label: '&Help',
       role: 'help',

@@ -30,7 +30,8 @@ export const MIGRATIONS: readonly string[] = [
   `,
 ];
 
-export type Migrated = { readonly ok: true; readonly from: number } | { readonly ok: false; readonly newer: number };
+export type Migrated =
+  { readonly ok: true; readonly from: number } | { readonly ok: false; readonly newer: number };
 
 /**
  * Brings `db` to the newest version, in one transaction: wholly or not at all. The version is SQLite's `user_version`;

@@ -7,7 +7,12 @@ import type { Notice } from './contract';
 export type News =
   | { readonly code: 'unwritable'; readonly why: WriteFault }
   | { readonly code: 'newer_store' }
-  | { readonly code: 'damaged_store'; readonly copy: string; readonly attempts: number; readonly inputs: number }
+  | {
+      readonly code: 'damaged_store';
+      readonly copy: string;
+      readonly attempts: number;
+      readonly inputs: number;
+    }
   | { readonly code: 'not_saved'; readonly why: WriteFault; readonly inputs: number }
   | { readonly code: 'in_memory'; readonly why: WriteFault; readonly inputs: number }
   | { readonly code: 'saved_again'; readonly inputs: number }
@@ -15,7 +20,12 @@ export type News =
   | { readonly code: 'settings_not_saved'; readonly why: WriteFault }
   | { readonly code: 'lab_changed'; readonly title: string; readonly inputs: number }
   | { readonly code: 'simulator_changed'; readonly title: string; readonly inputs: number }
-  | { readonly code: 'not_replayable'; readonly title: string; readonly inputs: number; readonly line: number }
+  | {
+      readonly code: 'not_replayable';
+      readonly title: string;
+      readonly inputs: number;
+      readonly line: number;
+    }
   | { readonly code: 'lab_broken'; readonly folder: string; readonly why: string }
   | { readonly code: 'no_such_lab'; readonly name: string }
   | { readonly code: 'simulator_restarted'; readonly why: LossReason; readonly inputs: number }
@@ -104,7 +114,10 @@ function wordsOf(news: News): Words {
       return {
         tone: 'warning',
         what: 'The settings could not be read; the defaults are in use.',
-        kept: news.copy === null ? 'Your progress is not affected.' : `Your progress is not affected. The old settings are kept as ${news.copy}.`,
+        kept:
+          news.copy === null
+            ? 'Your progress is not affected.'
+            : `Your progress is not affected. The old settings are kept as ${news.copy}.`,
         todo: 'Choose theme and text size again if you had changed them.',
       };
     case 'settings_not_saved':
@@ -225,7 +238,8 @@ export function paragraphOf(news: News): string {
 /** What a file system or SQLite error code means for the learner: `ENOSPC`, `SQLITE_FULL`, ... */
 export function writeFaultOf(code: string): WriteFault {
   if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL)/.test(code)) return 'full';
-  if (/^(EROFS|EACCES|EPERM|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_AUTH)/.test(code)) return 'read_only';
+  if (/^(EROFS|EACCES|EPERM|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_AUTH)/.test(code))
+    return 'read_only';
   if (/^(EBUSY|EAGAIN|SQLITE_BUSY|SQLITE_LOCKED)/.test(code)) return 'locked';
   if (/^(SQLITE_CORRUPT|SQLITE_NOTADB)/.test(code)) return 'damaged';
   return 'io';

@@ -3,7 +3,13 @@ import { MINIMUM, placeOf } from './place';
 
 const left = { x: 0, y: 0, width: 1920, height: 1040 };
 const right = { x: 1920, y: 0, width: 2560, height: 1400 };
-const at = (x: number, y: number, width = 1200, height = 800, maximized = false) => ({ x, y, width, height, maximized });
+const at = (x: number, y: number, width = 1200, height = 800, maximized = false) => ({
+  x,
+  y,
+  width,
+  height,
+  maximized,
+});
 
 test('the first window is centred on the first display', () => {
   expect(placeOf([left, right], null)).toEqual(at(240, 70, 1440, 900));

@@ -27,7 +27,8 @@ export function placeOf(displays: readonly Rectangle[], remembered: WindowPlace 
   const width = fit(wanted.width, MINIMUM.width, area.width);
   const height = fit(wanted.height, MINIMUM.height, area.height);
   const maximized = remembered?.maximized ?? false;
-  if (remembered !== null && home !== undefined) return { x: remembered.x, y: remembered.y, width, height, maximized };
+  if (remembered !== null && home !== undefined)
+    return { x: remembered.x, y: remembered.y, width, height, maximized };
   const x = Math.round(area.x + Math.max(0, area.width - width) / 2);
   const y = Math.round(area.y + Math.max(0, area.height - height) / 2);
   return { x, y, width, height, maximized };

@@ -1,13 +1,35 @@
-import { closeSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, renameSync, rmSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Log } from './log';
 import { MIGRATIONS } from './migrations';
 import type { News } from './notices';
 import { salvage, type Salvaged } from './salvage';
 import { stamp } from './settings';
 import { StoreFault } from './sqlite';
-import { copyMissing, MemoryStore, NEWER, SqliteStore, type Attempt, type KeptAttempt, type Standing, type Store } from './store';
+import {
+  copyMissing,
+  MemoryStore,
+  NEWER,
+  SqliteStore,
+  type Attempt,
+  type KeptAttempt,
+  type Standing,
+  type Store,
+} from './store';
 
 /**
  * The learner's progress, whatever happens to the disk.
@@ -21,6 +43,7 @@ export class Progress {
   readonly #now: () => number;
   readonly #log: Log;
   readonly #tell: (news: News) => void;
+  readonly #openStore: (file: string) => Store;
   #store: Store;
   #mode: 'file' | 'memory';
   /** Whether the disk may be tried again: not when a newer program owns the file. */
@@ -31,8 +54,16 @@ export class Progress {
    * @param folder - holds the database; made when missing.
    * @param now - milliseconds since 1970; dates copies of damaged files.
    * @param tell - called with what the learner must know, now and later.
+   * @param openStore - opens the database file, or throws StoreFault.
    */
-  constructor(folder: string, now: () => number, log: Log, tell: (news: News) => void) {
+  constructor(
+    folder: string,
+    now: () => number,
+    log: Log,
+    tell: (news: News) => void,
+    openStore: (file: string) => Store = (file) => SqliteStore.open(file),
+  ) {
+    this.#openStore = openStore;
     this.#file = join(folder, 'progress.db');
     this.#now = now;
     this.#log = log;
@@ -139,14 +170,18 @@ export class Progress {
   #openFile(): Store {
     if (versionOf(this.#file) > MIGRATIONS.length) throw new StoreFault(NEWER);
     try {
-      return SqliteStore.open(this.#file);
+      // SQLite opens what it can only read without complaint; better to know before the first input.
+      for (const path of [dirname(this.#file), this.#file]) {
+        if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
+      }
+      return this.#openStore(this.#file);
     } catch (error) {
       const fault = faultOf(error);
       if (fault.why !== 'damaged') throw fault;
       this.#log('progress store is damaged', fault.code);
     }
     const { copy, salvaged } = this.#setAside();
-    const fresh = SqliteStore.open(this.#file);
+    const fresh = this.#openStore(this.#file);
     for (const { attempt, lines } of salvaged) fresh.append(attempt, 1, lines, null);
     const inputs = salvaged.reduce((sum, { lines }) => sum + lines.length, 0);
     this.#log('progress store recovered', { attempts: salvaged.length, inputs });

@@ -64,7 +64,11 @@ describe('answers', () => {
   });
 
   test('are given to GET only', async () => {
-    const response = await answer(new Request('app://seamlab/', { method: 'POST', body: 'x' }), root(), headers);
+    const response = await answer(
+      new Request('app://seamlab/', { method: 'POST', body: 'x' }),
+      root(),
+      headers,
+    );
     expect(response.status).toBe(405);
   });
 });

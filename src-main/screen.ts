@@ -29,7 +29,12 @@ export function resourceOf(url: string): { path: string; type: string } | null {
   } catch {
     return null;
   }
-  if (parsed.protocol !== 'app:' || parsed.host !== 'seamlab' || parsed.username !== '' || parsed.password !== '') {
+  if (
+    parsed.protocol !== 'app:' ||
+    parsed.host !== 'seamlab' ||
+    parsed.username !== '' ||
+    parsed.password !== ''
+  ) {
     return null;
   }
   const path = parsed.pathname === '/' ? '/index.html' : parsed.pathname;
@@ -43,7 +48,11 @@ export function resourceOf(url: string): { path: string; type: string } | null {
  * @param root - folder of the built screen.
  * @param headers - sent with every answer, errors too.
  */
-export async function answer(request: Request, root: string, headers: Readonly<Record<string, string>>): Promise<Response> {
+export async function answer(
+  request: Request,
+  root: string,
+  headers: Readonly<Record<string, string>>,
+): Promise<Response> {
   if (request.method !== 'GET') return new Response(null, { status: 405, headers });
   const resource = resourceOf(request.url);
   if (resource === null) return new Response(null, { status: 404, headers });

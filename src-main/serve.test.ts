@@ -15,7 +15,9 @@ const notCalled = () => Promise.reject(new Error('reached the handler'));
 
 describe('the one door', () => {
   test('hands parsed parameters to the handler and its reply to the screen', async () => {
-    const { call, logged } = door({ 'settings.set': async (change) => ({ ...settings, ...(change as object) }) });
+    const { call, logged } = door({
+      'settings.set': async (change) => ({ ...settings, ...(change as object) }),
+    });
     expect(await call('settings.set', { textScale: 150 })).toEqual({
       ok: true,
       value: { ...settings, textScale: 150 },
@@ -23,18 +25,36 @@ describe('the one door', () => {
     expect(logged).toEqual([]);
   });
 
-  test.each(['', 'nothing', 'toString', '__proto__', 'constructor', 'hasOwnProperty', null, undefined, 7, {}, ['labs.list']])(
-    'refuses and logs the unknown call %j',
-    async (name) => {
-      const { call, logged } = door({});
-      expect(await call(name, {})).toMatchObject({ ok: false, code: 'unknown_call' });
-      expect(logged).toHaveLength(1);
-    },
-  );
+  test.each([
+    '',
+    'nothing',
+    'toString',
+    '__proto__',
+    'constructor',
+    'hasOwnProperty',
+    null,
+    undefined,
+    7,
+    {},
+    ['labs.list'],
+  ])('refuses and logs the unknown call %j', async (name) => {
+    const { call, logged } = door({});
+    expect(await call(name, {})).toMatchObject({ ok: false, code: 'unknown_call' });
+    expect(logged).toHaveLength(1);
+  });
 
   test.each(Object.keys(contract))('%s refuses and logs parameters of the wrong shape', async (name) => {
     const handlers = Object.fromEntries(Object.keys(contract).map((key) => [key, notCalled]));
-    for (const params of [undefined, null, 7, 'x', [], { surplus: 1 }, { lab: '../x' }, { session: 'x', input: {} }]) {
+    for (const params of [
+      undefined,
+      null,
+      7,
+      'x',
+      [],
+      { surplus: 1 },
+      { lab: '../x' },
+      { session: 'x', input: {} },
+    ]) {
       const { call, logged } = door(handlers as unknown as Handlers);
       expect(await call(name, params)).toMatchObject({ ok: false, code: 'bad_params' });
       expect(logged[0]?.[0]).toBe('call of the wrong shape refused');
@@ -48,13 +68,17 @@ describe('the one door', () => {
   });
 
   test('passes on the words of a refusal', async () => {
-    const { call, logged } = door({ 'labs.list': () => Promise.reject(new Refusal('code', 'Words for people.')) });
+    const { call, logged } = door({
+      'labs.list': () => Promise.reject(new Refusal('code', 'Words for people.')),
+    });
     expect(await call('labs.list', {})).toEqual({ ok: false, code: 'code', message: 'Words for people.' });
     expect(logged).toEqual([]);
   });
 
   test('answers a fault of ours in words, logs it and shows nothing of it', async () => {
-    const { call, logged } = door({ 'labs.list': () => Promise.reject(new Error('at /home/someone/secret')) });
+    const { call, logged } = door({
+      'labs.list': () => Promise.reject(new Error('at /home/someone/secret')),
+    });
     const envelope = await call('labs.list', {});
     expect(envelope).toMatchObject({ ok: false, code: 'internal' });
     expect(JSON.stringify(envelope)).not.toContain('secret');
@@ -68,6 +92,7 @@ describe('the one door', () => {
 
   test('every answer is an envelope', async () => {
     const { call } = door({ 'labs.list': async () => [] });
-    for (const name of ['labs.list', 'x']) expect(Envelope.safeParse(await call(name, {})).success).toBe(true);
+    for (const name of ['labs.list', 'x'])
+      expect(Envelope.safeParse(await call(name, {})).success).toBe(true);
   });
 });

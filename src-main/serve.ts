@@ -26,7 +26,11 @@ export class Refusal extends Error {
 export async function serve(handlers: Handlers, name: unknown, params: unknown, log: Log): Promise<Envelope> {
   if (typeof name !== 'string' || !Object.hasOwn(contract, name)) {
     log('unknown call refused', { name: typeof name === 'string' ? name.slice(0, 40) : typeof name });
-    return { ok: false, code: 'unknown_call', message: 'The screen asked for something that does not exist.' };
+    return {
+      ok: false,
+      code: 'unknown_call',
+      message: 'The screen asked for something that does not exist.',
+    };
   }
   const known = name as Name;
   try {

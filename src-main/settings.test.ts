@@ -13,28 +13,38 @@ test('what is changed is there at the next start', () => {
   expect(first.news).toEqual([]);
   expect(first.open).toBeNull();
   expect(first.change({ open: 'init-sipi', window })).toBeNull();
-  expect(first.change({ settings: { ...first.settings, theme: 'dark', panes: { lab: [30, 70] } } })).toBeNull();
+  expect(
+    first.change({ settings: { ...first.settings, theme: 'dark', panes: { lab: [30, 70] } } }),
+  ).toBeNull();
   const second = new Remembered(file, NOON);
   expect(second.open).toBe('init-sipi');
   expect(second.window).toEqual(window);
-  expect(second.settings).toEqual({ theme: 'dark', textScale: 100, reducedMotion: false, panes: { lab: [30, 70] } });
+  expect(second.settings).toEqual({
+    theme: 'dark',
+    textScale: 100,
+    reducedMotion: false,
+    panes: { lab: [30, 70] },
+  });
 });
 
-test.each(['', '{', '{"version":1}', '[]', '{"version":1,"settings":{"theme":"pink"},"open":null,"window":null}'])(
-  'a damaged file (%j) is kept under another name and the defaults are used',
-  (text) => {
-    const folder = temporaryFolder();
-    const file = join(folder, 'settings.json');
-    writeFileSync(file, text);
-    const remembered = new Remembered(file, NOON);
-    expect(remembered.settings.theme).toBe('system');
-    const copy = 'settings-damaged-2026-11-21T12-00-00-000.json';
-    expect(remembered.news).toEqual([{ code: 'settings_damaged', copy }]);
-    expect(readFileSync(join(folder, copy), 'utf8')).toBe(text);
-    expect(remembered.change({ open: 'init-sipi' })).toBeNull();
-    expect(new Remembered(file, NOON).open).toBe('init-sipi');
-  },
-);
+test.each([
+  '',
+  '{',
+  '{"version":1}',
+  '[]',
+  '{"version":1,"settings":{"theme":"pink"},"open":null,"window":null}',
+])('a damaged file (%j) is kept under another name and the defaults are used', (text) => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'settings.json');
+  writeFileSync(file, text);
+  const remembered = new Remembered(file, NOON);
+  expect(remembered.settings.theme).toBe('system');
+  const copy = 'settings-damaged-2026-11-21T12-00-00-000.json';
+  expect(remembered.news).toEqual([{ code: 'settings_damaged', copy }]);
+  expect(readFileSync(join(folder, copy), 'utf8')).toBe(text);
+  expect(remembered.change({ open: 'init-sipi' })).toBeNull();
+  expect(new Remembered(file, NOON).open).toBe('init-sipi');
+});
 
 test('a file of a newer version is not touched', () => {
   const file = join(temporaryFolder(), 'settings.json');

@@ -194,7 +194,10 @@ describe('migrations', () => {
   test('happen wholly or not at all', () => {
     const file = newFile();
     SqliteStore.open(file).close();
-    const broken = [...MIGRATIONS, 'ALTER TABLE sessions ADD COLUMN note TEXT; ALTER TABLE nowhere ADD COLUMN x'];
+    const broken = [
+      ...MIGRATIONS,
+      'ALTER TABLE sessions ADD COLUMN note TEXT; ALTER TABLE nowhere ADD COLUMN x',
+    ];
     expect(faultOf(() => SqliteStore.open(file, broken))).toBe('SQLITE_ERROR');
     expect(versionOf(file)).toBe(1);
     expect(opened(file, second).attempts(null)).toEqual([]);

@@ -86,7 +86,7 @@ export class SqliteStore implements Store {
    * Opens or makes the database `file` and brings it to the newest schema.
    *
    * @throws StoreFault: `SQLITE_CORRUPT` also when SQLite's own check finds damage; `NEWER` when a newer program made
-   *         it (nothing is then changed); `SQLITE_READONLY` and the like when it cannot be written.
+   *         it (nothing is then changed).
    */
   static open(file: string, migrations: readonly string[] = MIGRATIONS): SqliteStore {
     const db = openDatabase(file);
@@ -96,8 +96,6 @@ export class SqliteStore implements Store {
         if (checked[0]?.quick_check !== 'ok') throw new StoreFault('SQLITE_CORRUPT');
         const migrated = migrate(db, migrations);
         if (!migrated.ok) throw new StoreFault(NEWER);
-        // A file that can only be read opens without complaint; better to know before the first input.
-        db.exec('BEGIN IMMEDIATE; ROLLBACK');
         return new SqliteStore(db);
       });
     } catch (error) {

@@ -120,7 +120,11 @@ export class Supervisor {
       env: {},
       argv: [],
       execArgv: [],
-      resourceLimits: { maxOldGenerationSizeMb: this.#limits.memory, maxYoungGenerationSizeMb: 32, stackSizeMb: 4 },
+      resourceLimits: {
+        maxOldGenerationSizeMb: this.#limits.memory,
+        maxYoungGenerationSizeMb: 32,
+        stackSizeMb: 4,
+      },
     };
     const thread = new Worker(file, options);
     const foreman: Foreman = { progress: onProgress };

@@ -80,5 +80,10 @@ export type Opened =
 
 /** The reply for the screen and, when the input was accepted, the transcript line that makes it last. */
 export type Applied =
-  | { readonly accepted: true; readonly line: string; readonly standing: Standing; readonly reply: InputReply }
+  | {
+      readonly accepted: true;
+      readonly line: string;
+      readonly standing: Standing;
+      readonly reply: InputReply;
+    }
   | { readonly accepted: false; readonly reply: InputReply };
