@@ -37,7 +37,11 @@ function unwrap(type: ZodLike): ZodLike {
 
 /** What a learner can do: begin, perform, step a thread, settle, jump. */
 type Move =
-  { do: 'begin' | 'perform'; action: Action } | { do: 'step' | 'jump'; n: number } | { do: 'settle' };
+  | { do: 'begin'; action: Action }
+  | { do: 'perform'; action: Action }
+  | { do: 'step'; n: number }
+  | { do: 'jump'; n: number }
+  | { do: 'settle' };
 const anyMove: fc.Arbitrary<Move> = fc.oneof(
   {
     weight: 6,

@@ -7,7 +7,7 @@ import { powerOn, type Platform, type World } from './world';
 export const STEP_LIMIT = 20_000;
 /** Bytes that keyframes may take; beyond, every second one is given up and the distance between them doubles. */
 const KEYFRAME_BYTES = 16 * 1024 * 1024;
-const FIRST_INTERVAL = 16;
+const FIRST_INTERVAL = 64;
 
 /** One line of history: which thread stepped, or which action began, moment by moment. */
 interface Line {
@@ -201,9 +201,9 @@ export class Timeline {
 
   private keyframe(): void {
     const { machine } = this;
+    const n = this.frameTraces.length;
+    if (machine.moment !== n * this.interval) return; // between keyframes, or already there
     const size = machine.layout.size;
-    const n = this.moment / this.interval;
-    if (n !== this.frameTraces.length) return; // between keyframes, or already there
     if ((n + 1) * size > KEYFRAME_BYTES) {
       this.thin();
       return this.keyframe();
