@@ -22,17 +22,22 @@ async function start(executable: string, folder: string): Promise<Start> {
   const home = mkdtempSync(join(tmpdir(), 'seamlab-bench-'));
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const spawned = Date.now();
-  const child = spawn(executable, [...asRoot, '--remote-debugging-port=0', `--user-data-dir=${home}`, folder], {
-    env: { ...process.env, SEAMLAB_HOME: home },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const child = spawn(
+    executable,
+    [...asRoot, '--remote-debugging-port=0', `--user-data-dir=${home}`, folder],
+    {
+      env: { ...process.env, SEAMLAB_HOME: home },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  );
   try {
     const browser = await chromium.connectOverCDP(await debuggerUrl(child));
     const page = browser.contexts()[0]!.pages()[0] ?? (await browser.contexts()[0]!.waitForEvent('page'));
     const paint = await page.evaluate(
       () =>
         new Promise<number>((resolve) => {
-          const done = (entry: { startTime: number }): void => resolve(performance.timeOrigin + entry.startTime);
+          const done = (entry: { startTime: number }): void =>
+            resolve(performance.timeOrigin + entry.startTime);
           new PerformanceObserver((list) => {
             const [entry] = list.getEntriesByName('first-contentful-paint');
             if (entry) done(entry);
@@ -45,7 +50,9 @@ async function start(executable: string, folder: string): Promise<Start> {
     return { paint: paint - spawned, memory };
   } finally {
     child.kill('SIGKILL');
-    await new Promise((resolve) => (child.exitCode === null && child.signalCode === null ? child.once('exit', resolve) : resolve(0)));
+    await new Promise((resolve) =>
+      child.exitCode === null && child.signalCode === null ? child.once('exit', resolve) : resolve(0),
+    );
     rmSync(home, { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -72,7 +79,10 @@ function proportionalSetSize(pid: number): number {
     }
     const sum = (of: number): number => {
       const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${of}/smaps_rollup`, 'utf8'));
-      return Number(pss?.[1] ?? 0) / 1024 + (children.get(of) ?? []).reduce((total, child) => total + sum(child), 0);
+      return (
+        Number(pss?.[1] ?? 0) / 1024 +
+        (children.get(of) ?? []).reduce((total, child) => total + sum(child), 0)
+      );
     };
     return sum(pid);
   } catch {
@@ -91,7 +101,8 @@ export async function appFigures(): Promise<Figure[]> {
     const second = await start(executable, i % 2 ? root : empty);
     pairs.push(i % 2 ? [second, first] : [first, second]);
   }
-  const of = (what: keyof Start): number => median(pairs.map(([app, reference]) => app[what] / reference[what]));
+  const of = (what: keyof Start): number =>
+    median(pairs.map(([app, reference]) => app[what] / reference[what]));
   return [
     atMost('spawn to first paint, to an empty window', of('paint'), 1.3),
     atMost('memory of all processes, to an empty window', of('memory'), 1.4),

@@ -8,9 +8,18 @@ import { atMost, median, noted, ratio, type Figure } from './ratio';
 
 /** The engine against hand-written loops over the same typed arrays. */
 
-const cell = record('bench_cell', 'hardware', 'Two words that a loop changes', { a: num(32, 'Sum'), b: num(32, 'Mix') });
+const cell = record('bench_cell', 'hardware', 'Two words that a loop changes', {
+  a: num(32, 'Sum'),
+  b: num(32, 'Mix'),
+});
 const spin = routine(
-  { name: 'bench_spin', layer: 'hardware', source: 'bench', args: ['cell'], steps: { add: ['a += 1'], mix: ['b ^= a'] } },
+  {
+    name: 'bench_spin',
+    layer: 'hardware',
+    source: 'bench',
+    args: ['cell'],
+    steps: { add: ['a += 1'], mix: ['b ^= a'] },
+  },
   (at) => ({
     add(m, l) {
       cell.a.set(m, l.cell, cell.a.get(m, l.cell) + 1);

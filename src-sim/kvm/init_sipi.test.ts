@@ -323,3 +323,18 @@ describe('KVM_RUN and the vCPU mutex', () => {
     expect(bench.events('guest_takes_irq', from)).toEqual(['vcpu 1 vec 49']);
   });
 });
+
+describe('a posted interrupt and a plain VMX guest', () => {
+  test('x86:IRQ-11: what was posted while the vCPU was outside is merged before entry, without a self-IPI', () => {
+    const bench = bothRunning();
+    bench.does({ guest: 'SVR', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
+    expect(
+      bench.does({ vmm: 'KVM_SIGNAL_MSI', vm: 'vmx', dest: 0, delivery_mode: 'FIXED', vector: 0x31 }),
+    ).toBe('1');
+    const from = bench.mark;
+    bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+    expect(bench.events('ipi_sent', from)).toEqual([]);
+    expect(bench.events('guest_takes_irq', from)).toEqual(['vcpu 0 vec 49']);
+  });
+});

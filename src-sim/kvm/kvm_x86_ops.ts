@@ -17,6 +17,8 @@ export interface KvmX86Ops {
   vcpu_pre_run(m: Machine, vcpu: Ref): number;
   apic_init_signal_blocked(m: Machine, vcpu: Ref): boolean;
   apicv_pre_state_restore(m: Machine, vcpu: Ref): void;
+  /** Merges PIR into the virtual IRR before entry, where KVM may do so. */
+  sync_pir_to_irr(m: Machine, vcpu: Ref): void;
   /** Whether an interrupt is there that would end a HLT. */
   has_interrupt(m: Machine, vcpu: Ref): boolean;
   /** Answers the exit fastpath (NUM-14). */

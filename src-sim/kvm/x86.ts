@@ -43,6 +43,7 @@ export const vcpu_enter_guest = routine(
       accepted: ['A vCPU that INIT has put into wait-for-SIPI does not enter.', 'x86:SIPI-18'],
       irqs_off: ['Disable host interrupts.', 'RUN-9'],
       in_guest_mode: ['vcpu->mode = IN_GUEST_MODE, then a full barrier.', 'RUN-9'],
+      sync_pir: ['Merge posted vectors into the virtual IRR; KVM may not do that for a TD.', 'PI-13'],
       last_test: ['The last test: a request or a kick since then stops the entry.', 'RUN-9'],
       run: ['Enter the guest.', 'RUN-10'],
       exited: ['vcpu->mode = OUTSIDE_GUEST_MODE.', 'RUN-12'],
@@ -76,6 +77,10 @@ export const vcpu_enter_guest = routine(
     },
     in_guest_mode(m, l) {
       kvm_vcpu.mode.set(m, l.vcpu as Ref, host.IN_GUEST_MODE);
+      return at.sync_pir;
+    },
+    sync_pir(m, l) {
+      if (lapic_in_kernel(m, l.vcpu as Ref)) kvm_x86_ops.sync_pir_to_irr(m, l.vcpu as Ref);
       return at.last_test;
     },
     last_test(m, l) {

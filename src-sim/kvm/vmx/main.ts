@@ -87,6 +87,9 @@ kvm_x86_vendor_init({
   vcpu_pre_run: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_pre_run(m, vcpu) : 1),
   apic_init_signal_blocked: vt_apic_init_signal_blocked,
   apicv_pre_state_restore: pi_apicv_pre_state_restore,
+  sync_pir_to_irr: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) vmx.vmx_sync_pir_to_irr(m, vcpu); // for a TD it answers -1 and does nothing: PI-13
+  },
   has_interrupt: (m, vcpu) =>
     is_td_vcpu(m, vcpu)
       ? tdx.tdx_interrupt_allowed(m, vcpu) && tdx.tdx_protected_apic_has_interrupt(m, vcpu)

@@ -4,8 +4,8 @@ import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
 import { guest_run } from '../../guest/run';
 import { X2APIC_ENABLE } from '../../platform/apic';
-import { HOST_KERNEL, pcpu, sendIpi, VMX_NON_ROOT } from '../../platform/pcpu';
-import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
+import { HOST_KERNEL, pcpu, VMX_NON_ROOT } from '../../platform/pcpu';
+import { pi_desc } from '../../platform/posted_intr';
 import { apicOf, guestOf, kvm_lapic, kvm_regs, kvm_vcpu, pidOf, regsOf } from '../kvm_host';
 import * as trace from '../trace';
 import {
@@ -37,6 +37,13 @@ export function vmx_has_interrupt(m: Machine, vcpu: Ref): boolean {
   );
 }
 
+/** PIR becomes part of the virtual IRR; ON is cleared. @source x86:IRQ-11 */
+export function vmx_sync_pir_to_irr(m: Machine, vcpu: Ref): void {
+  if (!pi_desc.on.get(m, pidOf(vcpu))) return;
+  pi_desc.on.set(m, pidOf(vcpu), 0);
+  guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
+}
+
 /** Enters the guest and comes back with the exit. */
 export const vmx_vcpu_run = routine(
   {
@@ -45,7 +52,7 @@ export const vmx_vcpu_run = routine(
     source: 'arch/x86/kvm/vmx/vmx.c',
     args: ['vcpu'],
     steps: {
-      entry: ['Trace the entry; what was posted meanwhile is to be taken inside the guest.', 'x86:IRQ-11'],
+      entry: ['Trace the entry.', 'TRC-1'],
       vmenter: ['VM entry: the CPU enters VMX non-root mode.', 'SDM'],
       vmexit: ['VM exit: back in the host, trace the exit.', 'SDM'],
     },
@@ -54,7 +61,6 @@ export const vmx_vcpu_run = routine(
     entry(m, l) {
       const vcpu = l.vcpu as Ref;
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
-      if (pi_desc.on.get(m, pidOf(vcpu))) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, POSTED_INTR_VECTOR);
       return at.vmenter;
     },
     vmenter(m, l) {
