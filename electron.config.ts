@@ -1,6 +1,8 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'electron-vite';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Plugin } from 'vite';
 
 /**
  * How main, worker, command line, preload and screen are built, all into out/. Everything is bundled except Electron,
@@ -12,8 +14,25 @@ const from = (path: string): string => join(import.meta.dirname, path);
 const node = 'node20.18';
 const chromium = 'chrome130';
 
+/** Notes which packages a bundle was made of, in out/packages/: their licences are shipped with it. */
+const packagesOf = (bundle: string): Plugin => ({
+  name: 'seamlab:packages',
+  generateBundle() {
+    const folders = [...this.getModuleIds()].map(
+      (id) => /^(?:\0)?(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(id.replaceAll('\\', '/'))?.[1],
+    );
+    const found = [...new Set(folders.filter((folder) => folder !== undefined))].sort();
+    mkdirSync(from('out/packages'), { recursive: true });
+    writeFileSync(
+      from(`out/packages/${bundle}.json`),
+      JSON.stringify(found.map((folder) => folder.slice(folder.indexOf('node_modules/')))),
+    );
+  },
+});
+
 export default defineConfig({
   main: {
+    plugins: [packagesOf('main')],
     build: {
       target: node,
       outDir: from('out/main'),
@@ -30,6 +49,7 @@ export default defineConfig({
     },
   },
   preload: {
+    plugins: [packagesOf('preload')],
     build: {
       target: node,
       outDir: from('out/preload'),
@@ -46,7 +66,7 @@ export default defineConfig({
   renderer: {
     root: from('src-renderer'),
     base: './',
-    plugins: [svelte({ configFile: false })],
+    plugins: [svelte({ configFile: false }), packagesOf('renderer')],
     build: {
       target: chromium,
       outDir: from('out/renderer'),

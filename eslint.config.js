@@ -19,6 +19,7 @@ const impure = [
   { name: 'WeakRef', message: 'Results must not depend on the garbage collector.' },
 ];
 
+/** @type {import('eslint').Linter.Config} */
 const pure = {
   files: ['src-sim/**/*.ts', 'src-lab/**/*.ts'],
   ignores: ['**/*.test.ts'],
@@ -35,7 +36,11 @@ const pure = {
   },
 };
 
-/** Every test runs, and none waits for time to pass. */
+/**
+ * Every test runs, and none waits for time to pass.
+ *
+ * @type {import('eslint').Linter.Config}
+ */
 const tests = {
   files: ['**/*.test.ts', 'e2e/**/*.ts'],
   rules: {

@@ -5,5 +5,5 @@ import { setUp } from '../scripts/set-up.mjs';
 
 await entry(async () => {
   await setUp({ build: true });
-  await import('../out/main/cli.js');
+  await import(new URL('../out/main/cli.js', import.meta.url).href);
 });

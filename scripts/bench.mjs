@@ -1,30 +1,34 @@
-/**
- * npm run bench [-- --json FILE] [--only engine|app]: ratios, side by side in one run.
- * Bundles bench/ as the application is bundled, and runs it in plain Node.
- */
+/** `npm run bench [-- --json FILE]`: builds bench/index.ts and runs it with the application and a display at hand. */
 import { join } from 'node:path';
-import { entry, root, run, SetupError, tool } from './lib/process.mjs';
+import { entry, root, run, SetupError } from './lib/process.mjs';
 import { ensureDisplay, setUp } from './set-up.mjs';
 
-const args = process.argv.slice(2);
-const app = !(args.includes('--only') && args.includes('engine'));
-const out = join(root, 'node_modules', '.cache', 'seamlab-bench');
-
 await entry(async () => {
-  const runtime = await setUp({ electron: app, build: app });
-  const built = await tool(
-    'vite/bin/vite.js',
-    ['build', '--ssr', 'bench/index.ts', '--outDir', out, '--emptyOutDir', '--logLevel', 'error'],
-    { quiet: true },
-  );
-  if (built.code !== 0) throw new SetupError(`the benchmarks could not be built:\n${built.output}`);
-  const display = app ? await ensureDisplay() : { env: {}, stop: () => undefined };
-  const env = { ...display.env, SEAMLAB_ROOT: root, SEAMLAB_ELECTRON: runtime?.executable };
-  const { code, output } = await run(process.execPath, ['--expose-gc', join(out, 'index.js'), ...args], {
-    env,
-    quiet: true,
+  const runtime = await setUp({ electron: true, build: true });
+  if (!runtime) throw new SetupError('there is no Electron runtime');
+  const { build } = await import('vite');
+  await build({
+    configFile: false,
+    root,
+    logLevel: 'warn',
+    build: {
+      ssr: 'bench/index.ts',
+      outDir: 'out/bench',
+      emptyOutDir: true,
+      target: 'node20.18',
+      minify: false,
+      rolldownOptions: { external: ['libsql', 'electron'] },
+    },
   });
-  display.stop();
-  process.stdout.write(output);
-  return code;
+  const display = await ensureDisplay();
+  try {
+    const { code } = await run(
+      process.execPath,
+      ['--expose-gc', join('out', 'bench', 'index.js'), ...process.argv.slice(2)],
+      { env: { ...display.env, SEAMLAB_ELECTRON: runtime.executable }, inherit: true },
+    );
+    return code;
+  } finally {
+    display.stop();
+  }
 });

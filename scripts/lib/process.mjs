@@ -33,23 +33,34 @@ export function say(line) {
  *
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ cwd?: string, env?: Record<string, string | undefined>, quiet?: boolean, shell?: boolean, timeout?: number }} [options]
- *   quiet: output is kept and only returned; timeout: milliseconds after which the command is ended
+ * @param {{ cwd?: string, env?: Record<string, string | undefined>, quiet?: boolean, live?: boolean, inherit?: boolean, shell?: boolean, timeout?: number }} [options]
+ *   quiet: output is kept and only returned; live: it goes to stdout as well;
+ *   inherit: the command writes to this process's stdout and stderr itself; timeout: milliseconds after which the command is ended
  * @returns {Promise<{ code: number, output: string }>} code 127 when the command does not exist, 124 after the
  *   timeout, 128 + n after signal n; output is empty unless quiet
  */
-export function run(command, args, { cwd = root, env, quiet = false, shell = false, timeout } = {}) {
+export function run(
+  command,
+  args,
+  { cwd = root, env, quiet = false, live = false, inherit = false, shell = false, timeout } = {},
+) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd,
       shell,
       env: { ...process.env, ...env },
-      stdio: ['ignore', quiet ? 'pipe' : process.stderr, quiet ? 'pipe' : process.stderr],
+      stdio: inherit
+        ? ['ignore', 'inherit', 'inherit']
+        : ['ignore', quiet ? 'pipe' : process.stderr, quiet ? 'pipe' : process.stderr],
     });
     /** @type {Buffer[]} */
     const output = [];
-    child.stdout?.on('data', (chunk) => output.push(chunk));
-    child.stderr?.on('data', (chunk) => output.push(chunk));
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (chunk) => {
+        output.push(chunk);
+        if (live) process.stdout.write(chunk);
+      });
+    }
     let timedOut = false;
     const timer =
       timeout === undefined
