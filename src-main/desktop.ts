@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Slug, type Input } from '../src-lab/input';
+import { transcriptFile } from '../src-lab/transcript';
 import type { InputReply, SessionView } from '../src-lab/view';
 import { writeAtomic } from './atomic';
 import type { EventName, Handlers, LabSummary, Notice, Payload, Settings } from './contract';
@@ -10,7 +11,6 @@ import { Refusal } from './serve';
 import { stamp, type Remembered } from './settings';
 import type { Attempt } from './store';
 import { WorkerLost, type Supervisor } from './supervisor';
-import { transcriptText } from './transcripts';
 import type { Opened, Workshop } from './workshop';
 
 /** What the desktop needs of the world; the application gives it Electron, a test gives it less. */
@@ -107,7 +107,7 @@ export class Desktop {
     const lab = Slug.safeParse(name);
     if (!lab.success) return this.tell({ code: 'no_such_lab', name: name.slice(0, 40) });
     if (this.#listening) this.#world.emit('lab.wanted', { lab: lab.data });
-    else this.#remember({ open: lab.data });
+    else this.remember({ open: lab.data });
   }
 
   /** The worker was lost. Work under way deals with it itself; an idle session is opened again here. */
@@ -135,7 +135,7 @@ export class Desktop {
       for (const attempt of attempts) {
         writeAtomic(
           join(folder, fileNameOf(attempt)),
-          transcriptText(attempt.header, progress.lines(attempt.id)),
+          transcriptFile(attempt.header, progress.lines(attempt.id)),
           0o644,
         );
       }
@@ -146,10 +146,11 @@ export class Desktop {
     }
   }
 
-  /** Resolves when nothing is under way. */
-  async idle(): Promise<void> {
-    await this.#queue;
-  }
+  /** Ends the worker and closes the store; the application is about to end. */
+  readonly close = (): void => {
+    void this.#world.supervisor.stop();
+    this.#world.progress.close();
+  };
 
   async #start() {
     const { version, remembered } = this.#world;
@@ -168,7 +169,7 @@ export class Desktop {
   async #set(change: Partial<{ [K in keyof Settings]: Settings[K] | undefined }>): Promise<Settings> {
     const given = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
     const settings = { ...this.#world.remembered.settings, ...(given as Partial<Settings>) };
-    this.#remember({ settings });
+    this.remember({ settings });
     this.#world.applyTheme(settings.theme);
     return settings;
   }
@@ -247,12 +248,12 @@ export class Desktop {
       at: opened.at,
       generation: this.#world.supervisor.generation,
     };
-    this.#remember({ open: lab });
+    this.remember({ open: lab });
     return opened.view;
   }
 
   #unopenable(lab: string, opened: Opened): Refusal {
-    if (this.#world.remembered.open === lab) this.#remember({ open: null });
+    if (this.#world.remembered.open === lab) this.remember({ open: null });
     if (opened.kind === 'broken') {
       return new Refusal('lab_broken', paragraphOf({ code: 'lab_broken', folder: lab, why: opened.why }));
     }
@@ -268,7 +269,7 @@ export class Desktop {
 
   async #close(): Promise<Record<string, never>> {
     await this.#leave();
-    this.#remember({ open: null });
+    this.remember({ open: null });
     return {};
   }
 
@@ -367,7 +368,7 @@ export class Desktop {
     const file = await this.#world.askFile(fileNameOf(attempt));
     if (file === null) return { file: null, inputs: lines.length };
     try {
-      writeAtomic(file, transcriptText(attempt.header, lines), 0o644);
+      writeAtomic(file, transcriptFile(attempt.header, lines), 0o644);
     } catch (error) {
       const why = writeFaultOf((error as NodeJS.ErrnoException).code ?? '');
       this.#world.log('export failed', error);
@@ -376,7 +377,8 @@ export class Desktop {
     return { file, inputs: lines.length };
   }
 
-  #remember(change: Parameters<Remembered['change']>[0]): void {
+  /** Keeps a change of settings, open lab or window place; tells the learner when it cannot be written. */
+  remember(change: Parameters<Remembered['change']>[0]): void {
     const news = this.#world.remembered.change(change);
     if (news !== null) this.tell(news);
   }

@@ -1,23 +1,20 @@
 import { app, dialog, ipcMain, Menu, nativeTheme, protocol, type BrowserWindow } from 'electron';
-import { randomUUID } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import { labOf } from './arguments';
 import { CHANNELS } from './channels';
-import { Desktop } from './desktop';
+import { glance } from './glance';
 import { fileLog } from './log';
 import { applicationMenu } from './menu';
-import { Progress } from './progress';
 import { answer } from './screen';
 import { harden, HOME, isScreen, posture } from './security';
-import { serve } from './serve';
-import { Remembered } from './settings';
+import type { Desktop } from './start';
 import { Supervisor } from './supervisor';
-import { openWindow, preloadIn } from './window';
+import { openWindow } from './window';
 
 // The folder decides who the single instance is, so it comes before everything else.
 const home = resolve(process.env['SEAMLAB_HOME'] ?? join(app.getPath('appData'), 'Seamlab'));
 app.setPath('userData', home);
-// Chromium's caches: not the learner's data, and not in their way.
+// Chromium's own files: not the learner's data, and not in their way.
 app.setPath('sessionData', join(home, 'chromium'));
 app.setPath('crashDumps', join(home, 'chromium', 'crashes'));
 const lab = labOf(process.argv);
@@ -50,58 +47,51 @@ function main(): void {
   });
   supervisor.start();
 
-  const remembered = new Remembered(join(home, 'settings.json'), Date.now());
-  nativeTheme.themeSource = remembered.settings.theme;
+  const seen = glance(join(home, 'settings.json'));
+  nativeTheme.themeSource = seen.theme;
   protocol.registerSchemesAsPrivileged([
     { scheme: 'app', privileges: { standard: true, secure: true, supportFetchAPI: true, codeCache: true } },
   ]);
 
-  const ready = app.whenReady().then(() => {
+  const emit = (name: string, payload: unknown): void =>
+    window?.webContents.send(CHANNELS.event, name, payload);
+  const ready = app.whenReady().then(async () => {
     harden(log);
-    protocol.handle('app', (request) =>
-      answer(request, join(import.meta.dirname, '..', 'renderer'), posture.headers),
-    );
+    const renderer = join(import.meta.dirname, '..', 'renderer');
+    protocol.handle('app', (request) => answer(request, renderer, posture.headers));
     Menu.setApplicationMenu(
       applicationMenu({
-        send: (command) => window?.webContents.send(CHANNELS.event, 'menu', { command }),
+        send: (command) => emit('menu', { command }),
         exportEvery: () => void desktop?.exportEvery(),
         logs: join(home, 'logs'),
       }),
     );
     window = openWindow({
-      place: remembered.window,
-      preload: preloadIn(import.meta.dirname),
+      place: seen.window,
+      preload: join(import.meta.dirname, '..', 'preload', 'index.cjs'),
       devTools: !app.isPackaged,
       log,
-      onPlace: (place) => remembered.change({ window: place }),
+      onPlace: (place) => desktop?.remember({ window: place }),
       onDeaf: () => desktop?.deaf(),
       onCrash: () => desktop?.screenCrashed(),
     });
     window.on('closed', () => (window = null));
 
-    // The native database library loads while the renderer process starts.
-    const pending: Parameters<Desktop['tell']>[0][] = [];
-    const progress = new Progress(home, Date.now, log, (news) => {
-      if (desktop === null) pending.push(news);
-      else desktop.tell(news);
-    });
-    desktop = new Desktop({
+    const { serve, startDesktop } = await import('./start');
+    desktop = startDesktop({
+      home,
+      lab,
       version: app.getVersion(),
-      remembered,
-      progress,
       supervisor,
       log,
-      now: Date.now,
-      uuid: randomUUID,
-      emit: (name, payload) => window?.webContents.send(CHANNELS.event, name, payload),
+      emit,
       askFile,
       askFolder,
       applyTheme: (theme) => (nativeTheme.themeSource = theme),
     });
-    for (const news of pending) desktop.tell(news);
-    if (lab !== null) desktop.want(lab);
-    app.on('will-quit', () => progress.close());
-    return desktop;
+    const { handlers, close } = desktop;
+    app.on('will-quit', close);
+    return (name: unknown, params: unknown) => serve(handlers, name, params, log);
   });
   ready.catch(fault('start failed'));
 
@@ -110,7 +100,8 @@ function main(): void {
       log('call from another page refused');
       return { ok: false, code: 'not_the_screen', message: `Only ${HOME} may call.` };
     }
-    return serve((await ready).handlers, name, params, log);
+    const serve = await ready;
+    return serve(name, params);
   });
 
   app.on('second-instance', (_event, _argv, _cwd, data) => {
@@ -122,11 +113,11 @@ function main(): void {
   });
   app.on('window-all-closed', () => app.quit());
 
-  /** Folder that exports go to without asking, for classrooms and kiosks; null: ask. */
-  const exportFolder = process.env['SEAMLAB_EXPORT_DIR'] ?? null;
+  /** Folder that exports go to without asking, for classrooms and kiosks; undefined: ask. */
+  const exportFolder = process.env['SEAMLAB_EXPORT_DIR'];
 
   async function askFile(name: string): Promise<string | null> {
-    if (exportFolder !== null) return join(resolve(exportFolder), name);
+    if (exportFolder !== undefined) return join(resolve(exportFolder), name);
     const options = {
       title: 'Export transcript',
       defaultPath: join(app.getPath('documents'), name),
@@ -139,14 +130,10 @@ function main(): void {
   }
 
   async function askFolder(): Promise<string | null> {
-    if (exportFolder !== null) return resolve(exportFolder);
-    const options = {
+    if (exportFolder !== undefined) return resolve(exportFolder);
+    const { canceled, filePaths } = await dialog.showOpenDialog({
       title: 'Export every attempt',
       properties: ['openDirectory', 'createDirectory'],
-    } as const;
-    const { canceled, filePaths } = await dialog.showOpenDialog({
-      ...options,
-      properties: [...options.properties],
     });
     return canceled ? null : (filePaths[0] ?? null);
   }

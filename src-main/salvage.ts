@@ -1,4 +1,4 @@
-import { chainStart, chainNext } from './transcripts';
+import { entryLine, headerLine, type TranscriptEntry, type TranscriptHead } from '../src-lab/transcript';
 import type { Attempt } from './store';
 
 /** An attempt found in a damaged file: its header and the inputs that follow without a gap. */
@@ -22,43 +22,54 @@ const LINE_LIMIT = 16 * 1024;
  * @returns oldest first. Attempts of which only the header is left are not returned.
  */
 export function salvage(parts: readonly Uint8Array[]): Salvaged[] {
-  const found = new Set(parts.flatMap(objectsIn));
-  const headers: { attempt: Attempt; hash: string }[] = [];
-  const inputs = new Map<number, string[]>();
-  for (const line of found) {
-    const start = chainStart(line);
-    if (start !== null) headers.push(start);
-    const n = numberOf(line);
-    if (n !== null) inputs.set(n, [...(inputs.get(n) ?? []), line]);
+  const attempts: Attempt[] = [];
+  const inputs: Inputs = new Map();
+  for (const line of new Set(parts.flatMap(objectsIn))) {
+    const content = JSON.parse(line) as Partial<TranscriptHead & TranscriptEntry>;
+    const attempt = attemptOf(line, content);
+    if (attempt !== null) attempts.push(attempt);
+    else if (content.n !== undefined) inputs.set(content.n, [...(inputs.get(content.n) ?? []), line]);
   }
-  return headers
-    .map(({ attempt, hash }) => ({ attempt, lines: longest(inputs, hash, 1) }))
+  return attempts
+    .map((attempt) => ({ attempt, lines: longest(inputs, attempt.header, 1) }))
     .filter(({ lines }) => lines.length > 0)
     .sort((a, b) => a.attempt.started - b.attempt.started);
 }
 
-/** The longest run of lines from number `n` on that continues the chain. Two may continue it where one was taken back. */
-function longest(inputs: ReadonlyMap<number, readonly string[]>, hash: string, n: number): string[] {
-  // Without recursion along the chain: an attempt may have many thousands of inputs.
-  const lines: string[] = [];
-  for (let at = n, last = hash; ; at++) {
-    const next = (inputs.get(at) ?? [])
-      .map((line) => ({ line, hash: chainNext(last, line) }))
-      .filter((candidate): candidate is { line: string; hash: string } => candidate.hash !== null);
-    if (next.length > 1) {
-      const runs = next.map(({ line, hash: own }) => [line, ...longest(inputs, own, at + 1)]);
-      return [...lines, ...runs.reduce((a, b) => (b.length > a.length ? b : a))];
-    }
-    const only = next[0];
-    if (only === undefined) return lines;
-    lines.push(only.line);
-    last = only.hash;
+/** Lines by the number of their input. Lines of several attempts, and lines that were taken back, share a number. */
+type Inputs = Map<number, string[]>;
+
+function attemptOf(header: string, head: Partial<TranscriptHead>): Attempt | null {
+  const { lab, labHash, simVersion, session, started } = head;
+  if (lab === undefined || labHash === undefined || simVersion === undefined) return null;
+  if (session === undefined || started === undefined) return null;
+  if (headerLine({ lab, labHash, simVersion, session, started }) !== header) return null;
+  return { id: session, lab, labHash, simVersion, started, header };
+}
+
+function follows(previous: string, line: string): boolean {
+  try {
+    return entryLine(previous, JSON.parse(line) as TranscriptEntry) === line;
+  } catch {
+    return false;
   }
 }
 
-function numberOf(line: string): number | null {
-  const { n } = JSON.parse(line) as { n?: unknown };
-  return typeof n === 'number' && Number.isInteger(n) && n > 0 ? n : null;
+/** The longest chain of lines from input `n` on, after `previous`. */
+function longest(inputs: Inputs, previous: string, n: number): string[] {
+  // Recursion at forks only: an attempt may have thousands of inputs.
+  const lines: string[] = [];
+  for (let at = n, last = previous; ; at++) {
+    const next = (inputs.get(at) ?? []).filter((line) => follows(last, line));
+    if (next.length > 1) {
+      const chains = next.map((line) => [line, ...longest(inputs, line, at + 1)]);
+      return [...lines, ...chains.reduce((a, b) => (b.length > a.length ? b : a))];
+    }
+    const only = next[0];
+    if (only === undefined) return lines;
+    lines.push(only);
+    last = only;
+  }
 }
 
 const QUOTE = 0x22;

@@ -151,6 +151,7 @@ export class SqliteStore implements Store {
   }
 
   close(): void {
+    if (!this.#db.open) return;
     try {
       // Leaves one file behind, which is what people copy.
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');

@@ -1,18 +1,15 @@
 import { join } from 'node:path';
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { Supervisor, WorkerLost, type Limits } from './supervisor';
-import { bundle } from './testing/bundle';
+import { bundled } from './testing/bundle';
 import type { LossReason } from './notices';
 
 /** Short enough for a test, long enough for two busy cores. */
 const QUICK: Partial<Limits> = { tick: 40, silence: 5, birth: 500, heartbeat: 30, memory: 48 };
 
-let file: URL;
-beforeAll(async () => {
-  file = await bundle(join(import.meta.dirname, 'testing/faulty.worker.ts'));
-});
+const faulty = bundled(join(import.meta.dirname, 'testing/faulty.worker.ts'));
 
-function supervise(limits: Partial<Limits> = {}, worker = file) {
+function supervise(limits: Partial<Limits> = {}, worker = faulty()) {
   const losses: LossReason[] = [];
   let heard = (): void => {};
   const next = new Promise<void>((resolve) => (heard = resolve));

@@ -1,5 +1,4 @@
 import { BrowserWindow, dialog, nativeTheme, screen } from 'electron';
-import { join } from 'node:path';
 import type { Log } from './log';
 import { MINIMUM, placeOf } from './place';
 import { HOME, posture } from './security';
@@ -8,7 +7,7 @@ import type { WindowPlace } from './settings';
 export interface WindowWishes {
   /** Where it was; null: never opened before. */
   readonly place: WindowPlace | null;
-  /** Folder of the built preload script. */
+  /** Path of the built preload script. */
   readonly preload: string;
   readonly devTools: boolean;
   readonly log: Log;
@@ -116,9 +115,4 @@ function recover(window: BrowserWindow, { log, onCrash, onDeaf }: WindowWishes):
   webContents.on('preload-error', (_event, _path, error) => log('preload failed', error));
   webContents.on('unresponsive', () => log('screen does not respond'));
   webContents.on('responsive', () => log('screen responds again'));
-}
-
-/** Path of the preload script, given the folder of main's own built file. */
-export function preloadIn(main: string): string {
-  return join(main, '..', 'preload', 'index.cjs');
 }
