@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { replay } from '../src-lab/grade';
+import { printIssue } from '../src-lab/issue';
+import { loadLab, type Lab } from '../src-lab/lab';
+import { LabSession } from '../src-lab/session';
+import { Shown } from '../src-lab/show';
+import { entryLine, headerLine, parseKept, type TranscriptEntry } from '../src-lab/transcript';
+import { SIM_VERSION } from '../src-sim';
+import { explainLabFault, labFolders, labPath, readLab, type LabFiles } from './labs';
+import type { Standing } from './store';
+import type { BrokenLab, Foreman, Opened, OpenRequest, Workshop } from './workshop';
+
+/** A session that is open, what the screen was told of it, and the last line of its transcript. */
+interface Bench {
+  readonly session: LabSession;
+  shown: Shown;
+  last: string;
+}
+
+/** A lab folder as it was read last: parsed anew only when `print` differs. */
+interface Read {
+  readonly print: string;
+  readonly lab: Lab | null;
+  readonly why: string;
+}
+
+/** Milliseconds between two reports of progress while replaying. */
+const REPORT_EVERY = 100;
+
+/**
+ * The work of the worker: labs, sessions, replays. Knows nothing of threads, so it is tested without one.
+ *
+ * @param root - folder that holds the lab folders.
+ */
+export function makeWorkshop(root: string, foreman: Foreman): Workshop {
+  const benches = new Map<string, Bench>();
+  const reads = new Map<string, Read>();
+
+  const labs = (): { found: Map<string, { folder: string; lab: Lab }>; broken: BrokenLab[] } => {
+    const found = new Map<string, { folder: string; lab: Lab }>();
+    const broken: BrokenLab[] = [];
+    for (const folder of labFolders(root)) {
+      const { lab, why } = read(folder);
+      const twin = lab === null ? undefined : found.get(lab.id);
+      if (lab === null) broken.push({ folder, why });
+      else if (twin !== undefined)
+        broken.push({ folder, why: `Its id "${lab.id}" is that of "${twin.folder}".` });
+      else found.set(lab.id, { folder, lab });
+    }
+    return { found, broken };
+  };
+
+  const read = (folder: string): Read => {
+    const files = readLab(labPath(root, folder)!);
+    if (!files.ok) return { print: '', lab: null, why: explainLabFault(files.fault) };
+    const print = printOf(files.files);
+    const known = reads.get(folder);
+    if (known?.print === print) return known;
+    const load = loadLab(files.files);
+    const fresh: Read = load.ok
+      ? { print, lab: load.lab, why: '' }
+      : { print, lab: null, why: printIssue(load.issues[0]!) };
+    reads.set(folder, fresh);
+    return fresh;
+  };
+
+  const open = ({ lab: name, session, started, kept }: OpenRequest): Opened => {
+    const { found, broken } = labs();
+    const lab = (found.get(name) ?? [...found.values()].find(({ folder }) => folder === name))?.lab;
+    if (lab === undefined) {
+      const why = broken.find(({ folder }) => folder === name)?.why;
+      return why === undefined ? { kind: 'no_lab' } : { kind: 'broken', why };
+    }
+    const { title } = lab.source;
+    const head = { lab: lab.id, labHash: lab.contentHash, simVersion: SIM_VERSION, session, started };
+    const header = kept?.header ?? headerLine(head);
+    let learner = new LabSession(lab, session);
+    let entries: readonly TranscriptEntry[] = [];
+    if (kept !== null) {
+      const sound = parseKept(kept.header, kept.lines);
+      if (!sound.ok) return { kind: 'damaged', line: sound.fault.line, title };
+      if (sound.transcript.head.labHash !== lab.contentHash) return { kind: 'changed', what: 'lab', title };
+      if (sound.transcript.head.simVersion !== SIM_VERSION)
+        return { kind: 'changed', what: 'simulator', title };
+      entries = sound.transcript.entries;
+      const replayed = replay(lab, session, entries, reporter(foreman));
+      if (!replayed.ok) return { kind: 'damaged', line: replayed.n + 1, title };
+      learner = replayed.session;
+    }
+    const bench: Bench = { session: learner, shown: new Shown(learner), last: kept?.lines.at(-1) ?? header };
+    benches.set(session, bench);
+    const { labHash, simVersion } = head;
+    return {
+      kind: 'open',
+      lab: lab.id,
+      labHash,
+      simVersion,
+      header,
+      at: entries.at(-1)?.at ?? 0,
+      view: bench.shown.view(),
+    };
+  };
+
+  return {
+    ping: () => {
+      const { heapUsed, arrayBuffers } = process.memoryUsage();
+      return { heap: heapUsed, buffers: arrayBuffers };
+    },
+    labs: () => {
+      const { found, broken } = labs();
+      const cards = [...found.values()].map(({ folder, lab }) => {
+        const { number, title, summary, minutes, checkpoints } = lab.source;
+        const { id, points, contentHash: hash } = lab;
+        return { id, folder, number, title, summary, minutes, points, checkpoints: checkpoints.length, hash };
+      });
+      return { labs: cards, broken };
+    },
+    open,
+    view: (session) => {
+      const bench = benches.get(session);
+      if (bench === undefined) return null;
+      bench.shown = new Shown(bench.session);
+      return bench.shown.view();
+    },
+    apply: (id, input, at) => {
+      const bench = benches.get(id);
+      if (bench === undefined) return null;
+      const { session, shown } = bench;
+      const applied = session.apply(input);
+      const reply = shown.reply(applied);
+      if (!applied.accepted) return { accepted: false, reply };
+      bench.last = entryLine(bench.last, { n: session.inputs, at, input });
+      return { accepted: true, line: bench.last, standing: standingOf(session), reply };
+    },
+    close: (session) => void benches.delete(session),
+  };
+}
+
+function standingOf(session: LabSession): Standing {
+  const { score, checkpoints, complete } = session.progress();
+  const settled = checkpoints.filter(({ state }) => state === 'passed' || state === 'revealed').length;
+  return { score, checkpoints: checkpoints.length, settled, complete };
+}
+
+function printOf(files: LabFiles): string {
+  const hash = createHash('sha256');
+  for (const [name, text] of files) hash.update(`${name}\0${text.length}\0${text}`);
+  return hash.digest('hex');
+}
+
+/** Reports at most ten times a second; a report also tells the supervisor that the worker is alive. */
+function reporter(foreman: Foreman): (done: number, total: number) => void {
+  let last = performance.now();
+  return (done, total) => {
+    const now = performance.now();
+    if (now - last < REPORT_EVERY) return;
+    last = now;
+    foreman.progress(done, total);
+  };
+}
