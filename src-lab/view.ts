@@ -242,6 +242,7 @@ export const ParamDoc = z.strictObject({
   /** Default as typed in a command; null when the parameter must be given. */
   default: Text.nullable(),
 });
+export type ParamDoc = z.infer<typeof ParamDoc>;
 export const ActionDoc = z.strictObject({
   actor: Text,
   verb: Text,

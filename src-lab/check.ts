@@ -1,0 +1,344 @@
+import { Timeline } from '../src-sim';
+import { matches } from '../src-sim/scenario/condition';
+import { readAttempt, type Attempt } from './attempt';
+import { performAll, type Answer, type AnsweredKind, type Key } from './checkpoints/kind';
+import { kindOf } from './checkpoints/kinds';
+import { plain } from './guide';
+import type { Input } from './input';
+import { didYouMean, sortIssues, type LabIssue, type Place } from './issue';
+import { loadLab, type Checkpoint, type Lab, type LabFiles } from './lab';
+import { SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
+import { keyOf, LabSession } from './session';
+import { canonical } from './transcript';
+import type { Block, CheckpointProgress, Inline } from './view';
+import { readYaml } from './yaml';
+
+/** What a check found, and the figures that it prints. */
+export interface Check {
+  readonly issues: readonly LabIssue[];
+  /** Null when the lab could not be loaded. */
+  readonly lab: Lab | null;
+  readonly solutions: number;
+  readonly wrong: number;
+  /** Altered answers that were tried in place of the solution's. */
+  readonly mutants: number;
+  /** Minutes that reading guide and questions takes, at 200 words a minute. */
+  readonly reading: number;
+}
+
+const WORDS_A_MINUTE = 200;
+const SOLUTION = /^solution(?:-[0-9]+)?\.yaml$/;
+const WRONG = /^wrong\/[a-z0-9]+(?:-[a-z0-9]+)*\.yaml$/;
+
+/**
+ * Checks a lab as its author must leave it: it loads; every solution earns every point and none of its answers can be
+ * changed without losing some; nothing is earned by doing nothing; every wrong attempt is told the misconception it
+ * names, and every misconception has one; all cited facts are known; nothing else lies about.
+ *
+ * @param files - all files of the lab's folder.
+ * @param facts - known fact ids with their summaries: `labs/facts.json`.
+ * @returns every issue, in file order. Never throws.
+ */
+export function checkLab(files: LabFiles, facts: Facts): Check {
+  const issues: LabIssue[] = [];
+  for (const file of files.keys()) {
+    if (file === 'lab.yaml' || file === 'guide.md' || SOLUTION.test(file) || WRONG.test(file)) continue;
+    const remedy = 'A lab has lab.yaml, guide.md, solution.yaml, solution-2.yaml, wrong/NAME.yaml.';
+    issues.push({ file, line: 1, column: 1, message: 'This file does not belong to a lab.', remedy });
+  }
+  const load = loadLab(files);
+  if (!load.ok) {
+    return { issues: sortIssues([...issues, ...load.issues]), lab: null, solutions: 0, wrong: 0, mutants: 0, reading: 0 };
+  }
+  const checker = new Checker(load.lab, files, facts, issues);
+  checker.facts();
+  checker.keys();
+  checker.nothingForNothing();
+  checker.solutionFiles();
+  checker.wrongFiles();
+  const reading = checker.readingTime();
+  const { solutions, wrong, mutants } = checker;
+  return { issues: sortIssues(issues), lab: load.lab, solutions, wrong, mutants, reading };
+}
+
+class Checker {
+  solutions = 0;
+  wrong = 0;
+  mutants = 0;
+
+  constructor(
+    private readonly lab: Lab,
+    private readonly files: LabFiles,
+    private readonly known: Facts,
+    private readonly issues: LabIssue[],
+  ) {}
+
+  /** Every fact that the lab cites is known, and explained in a line. */
+  facts(): void {
+    const cite = (file: string, id: string, needle: string): void => {
+      const summary = Object.hasOwn(this.known, id) ? this.known[id]! : null;
+      if (summary !== null && summary !== '') return;
+      const at = this.textPlace(file, needle);
+      if (summary === null) this.issue(file, at, `There is no fact "${id}".`, didYouMean(id, Object.keys(this.known)));
+      else this.issue(file, at, `The fact "${id}" has no summary.`, 'Write one in labs/facts.json.');
+    };
+    for (const { source } of this.lab.checkpoints) for (const id of source.facts) cite('lab.yaml', id, id);
+    const lab = this.lab.checkpoints.flatMap(({ ask, hints, feedback }) => [
+      ...ask,
+      ...hints.flatMap(({ say }) => say),
+      ...feedback.flatMap(({ say }) => say),
+    ]);
+    for (const id of new Set(factsOf(lab))) cite('lab.yaml', id, `:fact[${id}]`);
+    for (const id of new Set(factsOf(this.lab.steps.flatMap(({ body }) => body)))) cite('guide.md', id, `:fact[${id}]`);
+  }
+
+  /** The machine answers every question, the answer can be given, and no feedback calls it a misconception. */
+  keys(): void {
+    for (const checkpoint of this.lab.checkpoints) {
+      const { source, id } = checkpoint;
+      const kind = kindOf(source);
+      if (kind.how !== 'answered') continue;
+      const key = keyOf(this.lab, checkpoint);
+      const at = this.textPlace('lab.yaml', `id: ${id}`);
+      const unfit = kind.unfit(source, key.answer);
+      if (unfit !== null && !(source.kind === 'predict' && source.choices === undefined && key.words === 'none')) {
+        this.issue('lab.yaml', at, `The machine's answer to "${id}" cannot be given: ${unfit}`, `The machine answers: ${key.words}.`);
+      } else if (kind.grade(source, key, key.answer, 0).feedback !== null) {
+        this.issue('lab.yaml', at, `Feedback of "${id}" calls the right answer a misconception.`, `The machine answers: ${key.words}.`);
+      }
+    }
+  }
+
+  /** Doing nothing earns nothing, and the way that a `state` checkpoint shows leads to its goals. */
+  nothingForNothing(): void {
+    const { lab } = this;
+    for (const { source, step: of } of lab.checkpoints) {
+      const kind = kindOf(source);
+      if (kind.how !== 'watched') continue;
+      const step = lab.steps.find(({ id }) => id === of)!;
+      const timeline = new Timeline(lab.source.platform);
+      performAll(timeline, step.situation);
+      const watcher = kind.watch(source, timeline);
+      timeline.onMoment = () => watcher.observe();
+      const at = this.textPlace('lab.yaml', `id: ${source.id}`);
+      if (watcher.look().passed) {
+        this.issue('lab.yaml', at, `The goals of "${source.id}" hold before anything is done.`, 'Ask for something that must be brought about.');
+      }
+      performAll(timeline, kind.run(source));
+      const look = watcher.look();
+      if (look.passed) continue;
+      const missed = look.findings.filter(({ holds }) => !holds).map(({ expected, observed }) => `expected ${expected ?? 'nothing'}, observed ${observed ?? 'nothing'}`);
+      this.issue('lab.yaml', at, `The way of "${source.id}" does not reach its goals.`, `${missed.join('; ')}.`);
+    }
+    for (const [i, step] of lab.steps.entries()) {
+      if (!step.gate) continue;
+      const at = this.textPlace('lab.yaml', `id: ${step.id}`);
+      if (!lab.checkpoints.some(({ step: of }) => of === step.id)) {
+        this.issue('lab.yaml', at, `The gate of "${step.id}" has nothing to wait for.`, 'Give the step a checkpoint, or remove the gate.');
+      } else if (i === lab.steps.length - 1) {
+        this.issue('lab.yaml', at, `The gate of "${step.id}" leads nowhere.`, 'Remove the gate of the last step.');
+      }
+    }
+    const score = new LabSession(lab, NOBODY).progress().score;
+    if (score !== 0) this.issue('lab.yaml', START, `An empty attempt earns ${score} points.`, '');
+  }
+
+  /** Every solution earns everything, and each of its answers matters. */
+  solutionFiles(): void {
+    const seen = new Set<string>();
+    if (!this.files.has('solution.yaml')) this.issue('solution.yaml', START, 'The lab has no solution.yaml.', 'Write the inputs that earn every point.');
+    for (const [file, text] of this.files) {
+      if (!SOLUTION.test(file)) continue;
+      const read = readYaml(SolutionSource, file, text);
+      const attempt = read.ok ? readAttempt(file, read.file) : null;
+      this.issues.push(...(read.ok ? attempt!.issues : read.issues));
+      if (attempt === null || attempt.issues.length > 0) continue;
+      this.solutions++;
+      const inputs = canonical(attempt.inputs.map(({ input }) => input));
+      if (seen.has(inputs)) this.issue(file, START, 'This solution is the same as another.', 'Go another way, or remove it.');
+      seen.add(inputs);
+      const session = this.play(file, attempt);
+      if (session === null) continue;
+      const { score, points, checkpoints } = session.progress();
+      if (score !== points) {
+        const short = checkpoints.filter(({ id, earned }) => earned < this.lab.checkpoints.find((c) => c.id === id)!.source.points);
+        this.issue(file, START, `The solution earns ${score} of ${points} points.`, `Short of points: ${short.map(said).join('; ')}.`);
+        continue;
+      }
+      this.mutate(file, attempt);
+    }
+  }
+
+  /** Tries other answers in place of each that the solution gives: one that earns as much is a hole. */
+  private mutate(file: string, attempt: Attempt): void {
+    attempt.inputs.forEach(({ input, line, column }, i) => {
+      if (input.kind !== 'answer') return;
+      const checkpoint = this.lab.checkpoints.find(({ id }) => id === input.checkpoint)!;
+      for (const answer of otherAnswers(checkpoint, keyOf(this.lab, checkpoint), input.answer)) {
+        this.mutants++;
+        const session = new LabSession(this.lab, NOBODY);
+        for (const [j, { input: other }] of attempt.inputs.entries()) {
+          session.apply(j === i ? ({ ...input, answer } as Input) : other); // what a gate then refuses earns nothing
+        }
+        if (session.progress().score < this.lab.points) continue;
+        const message = `"${input.checkpoint}" is passed as well by the answer ${[answer].flat().join(', ')}.`;
+        this.issue(file, { line, column }, message, 'Let only the right answer pass.');
+      }
+    });
+  }
+
+  /** Every wrong attempt fails with the misconception it names; every misconception has such an attempt. */
+  wrongFiles(): void {
+    const { lab } = this;
+    const reached = new Set<string>();
+    for (const [file, text] of this.files) {
+      if (!WRONG.test(file)) continue;
+      const read = readYaml(WrongSource, file, text);
+      if (!read.ok) {
+        this.issues.push(...read.issues);
+        continue;
+      }
+      const { checkpoint: id, misconception, event } = read.file.value;
+      const checkpoint = lab.checkpoints.find((other) => other.id === id);
+      const unknown = (key: string, what: string, name: string, names: Iterable<string>): void =>
+        this.issue(file, read.file.at([key]), `There is no ${what} "${name}".`, didYouMean(name, names));
+      if (!checkpoint) unknown('checkpoint', 'checkpoint', id, lab.checkpoints.map((other) => other.id));
+      if (!lab.misconceptions.has(misconception)) unknown('misconception', 'misconception', misconception, lab.misconceptions.keys());
+      const attempt = readAttempt(file, read.file);
+      this.issues.push(...attempt.issues);
+      if (!checkpoint || attempt.issues.length > 0) continue;
+      this.wrong++;
+      const session = this.play(file, attempt);
+      if (session === null) continue;
+      const progress = session.progress().checkpoints.find((other) => other.id === id)!;
+      if (progress.state === 'passed') {
+        this.issue(file, START, `The wrong attempt passes "${id}".`, 'Correct the checkpoint or the attempt.');
+      } else if (progress.verdict?.misconception !== misconception) {
+        const told = progress.verdict?.misconception ?? 'no misconception';
+        this.issue(file, START, `The attempt is told "${told}", not "${misconception}".`, 'Add or correct the feedback.');
+      } else {
+        reached.add(misconception);
+        if (event !== undefined) {
+          const kind = kindOf(checkpoint.source);
+          const pointed = kind.how === 'answered' ? runEvent(lab, checkpoint, kind) : findingEvents(session, progress);
+          if (!pointed.some((found) => matches(found, event))) {
+            this.issue(file, read.file.at(['event']), 'The finding does not point to this event.', `It points to ${pointed.map(({ name }) => name).join(', ') || 'none'}.`);
+          }
+        }
+      }
+    }
+    for (const id of lab.misconceptions.keys()) {
+      if (reached.has(id)) continue;
+      this.issue('lab.yaml', this.textPlace('lab.yaml', `${id}:`), `No wrong attempt meets the misconception "${id}".`, 'Write wrong/NAME.yaml for it.');
+    }
+  }
+
+  readingTime(): number {
+    const prose = [...this.lab.steps.flatMap(({ body }) => body), ...this.lab.checkpoints.flatMap(({ ask }) => ask)];
+    const words = wordsOf(prose).split(/\s+/).filter((word) => word !== '').length;
+    const minutes = Math.ceil(words / WORDS_A_MINUTE);
+    if (minutes > this.lab.source.minutes) {
+      this.issue('lab.yaml', this.textPlace('lab.yaml', 'minutes:'), `Reading alone takes ${minutes} minutes.`, 'Shorten the guide, or allow more minutes.');
+    }
+    return minutes;
+  }
+
+  /** Plays an attempt, every input of which must be accepted. */
+  private play(file: string, attempt: Attempt): LabSession | null {
+    const session = new LabSession(this.lab, NOBODY);
+    for (const { input, line, column } of attempt.inputs) {
+      const applied = session.apply(input);
+      if (applied.accepted) continue;
+      this.issue(file, { line, column }, `This input is refused: ${applied.refused}`, '');
+      return null;
+    }
+    return session;
+  }
+
+  /** Place of the first occurrence of `needle`. */
+  private textPlace(file: string, needle: string): Place {
+    const before = (this.files.get(file) ?? '').split(needle, 2);
+    if (before.length < 2) return START;
+    const lines = before[0]!.split('\n');
+    return { line: lines.length, column: lines.at(-1)!.length + 1 };
+  }
+
+  private issue(file: string, { line, column }: Place, message: string, remedy: string): void {
+    this.issues.push({ file, line, column, message, remedy });
+  }
+}
+
+const START: Place = { line: 1, column: 1 };
+/** The session of no learner. */
+const NOBODY = '00000000-0000-4000-8000-000000000000';
+
+/** Answers that are not `right`: all other choices; near values; orders with one thing changed. */
+function otherAnswers({ source }: Checkpoint, { answer: right }: Key, given: Answer): Answer[] {
+  if (source.kind === 'predict') {
+    const choices = (source.choices ?? []).map((choice) => (typeof choice === 'string' ? choice : choice.value));
+    return choices.length > 0 ? choices.filter((value) => value !== right && value !== given) : [`${String(right)}0`, 'RUNNABLE 7'];
+  }
+  if (source.kind !== 'order') return [];
+  const ids = [...(given as readonly string[])];
+  const swapped = ids.slice(1).map((_, i) => ids.with(i, ids[i + 1]!).with(i + 1, ids[i]!));
+  const allowed = (order: readonly string[], i: number): boolean =>
+    source.unordered.some((set) => set.includes(order[i]!) && set.includes(order[i + 1]!));
+  const extra = source.items.filter(({ id }) => !ids.includes(id)).map(({ id }) => [...ids, id]);
+  return [...swapped.filter((order, i) => !allowed(order, i)), ...ids.map((_, i) => ids.toSpliced(i, 1)), ...extra];
+}
+
+function runEvent(lab: Lab, checkpoint: Checkpoint, kind: AnsweredKind<CheckpointSource>) {
+  const { event } = keyOf(lab, checkpoint);
+  if (event === null) return [];
+  const timeline = new Timeline(lab.source.platform);
+  performAll(timeline, checkpoint.situation);
+  performAll(timeline, kind.run(checkpoint.source));
+  const { trace } = timeline.machine;
+  return event >= trace.first && event < trace.count ? [trace.event(event)] : [];
+}
+
+function findingEvents(session: LabSession, { verdict }: CheckpointProgress) {
+  const { trace } = session.timeline.machine;
+  return (verdict?.findings ?? []).flatMap(({ event }) =>
+    event !== null && event >= trace.first && event < trace.count ? [trace.event(event)] : [],
+  );
+}
+
+function said({ id, state, earned }: CheckpointProgress): string {
+  return `${id} (${state}, ${earned})`;
+}
+
+function inlinesOf(blocks: readonly Block[]): Inline[] {
+  return blocks.flatMap((block): Inline[] => {
+    switch (block.type) {
+      case 'p':
+      case 'h':
+        return [...block.children, { type: 'text', value: ' ' }];
+      case 'list':
+        return block.items.flatMap(inlinesOf);
+      case 'quote':
+      case 'note':
+        return inlinesOf(block.children);
+      case 'table':
+        return [block.head, ...block.rows].flat(2);
+      case 'try':
+        return [{ type: 'text', value: ` ${block.label} ` }];
+      case 'code':
+        return [{ type: 'code', value: ` ${block.value} ` }];
+      case 'checkpoint':
+        return [];
+    }
+  });
+}
+
+function wordsOf(blocks: readonly Block[]): string {
+  return plain(inlinesOf(blocks));
+}
+
+function factsOf(blocks: readonly Block[]): string[] {
+  const facts = (inlines: readonly Inline[]): string[] =>
+    inlines.flatMap((inline) =>
+      inline.type === 'fact' ? [inline.value] : 'children' in inline ? facts(inline.children) : [],
+    );
+  return facts(inlinesOf(blocks));
+}

@@ -1,0 +1,52 @@
+import { editDistance } from '../src-sim/machine/layout';
+
+/** Where in a file, both counted from 1, as editors do. */
+export interface Place {
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One thing that is wrong with a lab, for its author: where, what, and what to do. */
+export interface LabIssue extends Place {
+  /** Path relative to the lab's folder, with `/`. */
+  readonly file: string;
+  /** A sentence: what is wrong. */
+  readonly message: string;
+  /** A sentence: what to do about it; empty when the message says it all. */
+  readonly remedy: string;
+}
+
+/** `lab.yaml:12:5: There is no step "boot". Did you mean "boots"?` */
+export function printIssue({ file, line, column, message, remedy }: LabIssue): string {
+  return `${file}:${line}:${column}: ${message}${remedy === '' ? '' : ` ${remedy}`}`;
+}
+
+/** In file order, the order in which an author mends them. */
+export function sortIssues(issues: readonly LabIssue[]): LabIssue[] {
+  return [...issues].sort(
+    (a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.message, b.message),
+  );
+}
+
+/** Order of strings by code units: the same everywhere, unlike `localeCompare`. */
+export function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Up to three of `known` that look most like `word`, best first; none that differs in more than half its letters. */
+export function nearest(word: string, known: Iterable<string>): string[] {
+  return [...new Set(known)]
+    .map((name) => ({ name, distance: editDistance(word.slice(0, 60).toLowerCase(), name.toLowerCase()) }))
+    .filter(({ name, distance }) => distance <= Math.max(2, Math.min(word.length, name.length) / 2))
+    .sort((a, b) => a.distance - b.distance || compare(a.name, b.name))
+    .slice(0, 3)
+    .map(({ name }) => name);
+}
+
+/** `Did you mean "a" or "b"?`; otherwise the whole list when it is short; otherwise nothing. */
+export function didYouMean(word: string, known: Iterable<string>): string {
+  const all = [...new Set(known)];
+  const near = nearest(word, all);
+  if (near.length > 0) return `Did you mean ${near.map((name) => `"${name}"`).join(' or ')}?`;
+  return all.length > 0 && all.length <= 12 ? `Known: ${all.join(', ')}.` : '';
+}

@@ -1,0 +1,215 @@
+import { z } from 'zod';
+import { ActionSchema } from '../src-sim/scenario/action';
+import { Condition, EventPattern } from '../src-sim/scenario/condition';
+import { Platform } from '../src-sim/scenario/platform';
+import { Slug } from './input';
+
+/**
+ * What authors write: `lab.yaml`, `solution.yaml`, `wrong/*.yaml`. One schema gives the types, the errors with their
+ * places, and the JSON Schema that editors complete from. What needs more than one place to decide (does this step
+ * exist?) is in `lab.ts`.
+ */
+
+const Sentence = z.string().trim().min(1).max(400);
+/** Markdown, as in the guide: no HTML, pictures or links. */
+const Prose = z.string().trim().min(1).max(4_000).meta({ description: 'Markdown without HTML, pictures or links' });
+/** A value as people write it; YAML's numbers and booleans are taken as their text. */
+const Scalar = z
+  .union([z.string().max(200), z.number(), z.boolean()])
+  .transform(String)
+  .meta({ description: 'A value as the inspector shows it: RUNNABLE, 0, -EINVAL' });
+
+/** Id of a fact of the references: `INIT-3`, `x86:SIPI-23`. */
+export const FactId = z
+  .string()
+  .regex(/^(?:[a-z][a-z0-9]*:)?[A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)*-[0-9]+[a-z]?$/, 'a fact id such as INIT-3 or x86:SIPI-23');
+
+const Actions = z.array(ActionSchema).max(50);
+/** Actions from power-on, or the name of an entry of `situations`. */
+const Situation = z
+  .union([Slug, Actions])
+  .meta({ description: 'Actions from power-on, or the name of an entry of situations' });
+
+const Hint = z.strictObject({
+  cost: z.int().min(0).max(20).describe('Points that opening it costs'),
+  say: Prose,
+});
+
+const common = {
+  id: Slug,
+  step: Slug.describe('Step to which it belongs; the guide places it in that step'),
+  title: Sentence,
+  ask: Prose.describe('The question or task, Markdown'),
+  points: z.int().min(1).max(20),
+  hints: z.array(Hint).length(3).describe('Three, each deeper than the one before'),
+  facts: z.array(FactId).min(1).max(12).describe('Facts that the right answer rests on'),
+};
+const told = {
+  misconception: Slug.describe('Name of an entry of misconceptions'),
+  say: Prose.optional().describe('What this learner is told; default: what the misconception says'),
+};
+const demonstrated = {
+  situation: Situation.optional().describe('What happens before the run; default: the situation of the step'),
+  run: Actions.min(1).describe('What the question is about. The machine performs it; its answer is the key'),
+};
+
+/** What a prediction is about. All of it is read from the machine after, or during, the run. */
+export const Observe = z.union([
+  z.string().min(1).max(80).describe('A state path, such as td.vcpu1.mp_state, last.return or last.exit'),
+  z.strictObject({ path: z.string().min(1).max(80), bit: z.int().min(0).max(255).describe('One bit of a bit field: 0 or 1') }),
+  z.strictObject({ count: EventPattern.describe('How many events of the run match') }),
+  z.strictObject({ happens: EventPattern.describe('Whether the run has such an event: yes or no') }),
+]);
+export type Observe = z.infer<typeof Observe>;
+
+export const PredictCheckpoint = z.strictObject({
+  ...common,
+  kind: z.literal('predict'),
+  ...demonstrated,
+  observe: Observe,
+  choices: z
+    .array(z.union([Scalar, z.strictObject({ value: Scalar, label: Sentence })]))
+    .min(2)
+    .max(8)
+    .optional()
+    .describe('Values to choose from, in this order; without them the learner types the value'),
+  label: Sentence.optional().describe('Label of the field in which the value is typed'),
+  example: Sentence.optional().describe('How such a value looks; not the right one'),
+  feedback: z
+    .array(z.strictObject({ when: z.union([Scalar, z.array(Scalar).min(1).max(20)]), ...told }))
+    .max(20)
+    .default([]),
+});
+export type PredictCheckpoint = z.infer<typeof PredictCheckpoint>;
+
+/** A condition on the order that the learner gave. */
+const OrderCondition = z.union([
+  z.strictObject({ includes: Slug }),
+  z.strictObject({ omits: Slug }),
+  z.strictObject({ before: z.tuple([Slug, Slug]).describe('The first is given, and before the second') }),
+]);
+export type OrderCondition = z.infer<typeof OrderCondition>;
+
+export const OrderCheckpoint = z.strictObject({
+  ...common,
+  kind: z.literal('order'),
+  ...demonstrated,
+  items: z
+    .array(z.strictObject({ id: Slug, label: Sentence, event: EventPattern }))
+    .min(2)
+    .max(12)
+    .describe('What may be put in order. Items whose event never happens must be left out'),
+  unordered: z
+    .array(z.array(Slug).min(2).max(12))
+    .max(6)
+    .default([])
+    .describe('Sets of items that may come in any order among themselves'),
+  feedback: z
+    .array(z.strictObject({ when: z.union([OrderCondition, z.array(OrderCondition).min(1).max(6)]), ...told }))
+    .max(20)
+    .default([]),
+});
+export type OrderCheckpoint = z.infer<typeof OrderCheckpoint>;
+
+export const StateCheckpoint = z.strictObject({
+  ...common,
+  kind: z.literal('state'),
+  goals: z
+    .array(z.strictObject({ say: Sentence.describe('The goal in words'), condition: Condition }))
+    .min(1)
+    .max(8)
+    .describe('All must hold at once. Watched from the situation of the step on'),
+  way: Actions.min(1).describe('One way to the goals from the situation of the step: shown when the learner gives up'),
+  feedback: z
+    .array(z.strictObject({ when: Condition, ...told }))
+    .max(20)
+    .default([])
+    .describe('Shown when an input makes the condition true and the goals do not hold'),
+});
+export type StateCheckpoint = z.infer<typeof StateCheckpoint>;
+
+export const CheckpointSource = z.discriminatedUnion('kind', [PredictCheckpoint, OrderCheckpoint, StateCheckpoint]);
+export type CheckpointSource = z.infer<typeof CheckpointSource>;
+export type Kind = CheckpointSource['kind'];
+
+export const LabSource = z.strictObject({
+  format: z.literal(1),
+  id: Slug,
+  number: z.int().min(1).max(99).describe('Place in the course'),
+  title: z.string().trim().min(1).max(80),
+  summary: Sentence,
+  minutes: z.int().min(5).max(120),
+  objectives: z.array(Sentence).min(1).max(8),
+  prerequisites: z.array(Sentence).max(8),
+  platform: Platform,
+  seeds: z.array(z.string().regex(/^[a-z0-9_]{1,40}$/, 'lower-case letters, digits and underscores')).max(8).default([]),
+  policy: z
+    .strictObject({
+      retry: z.enum(['best', 'last', 'first']).default('best').describe('Which attempt counts'),
+      wrong_costs: z.int().min(0).max(20).default(1).describe('Points that each wrong attempt costs'),
+      reveal_after: z.int().min(1).max(10).default(3).describe('Wrong attempts after which the answer is shown'),
+    })
+    .prefault({}),
+  misconceptions: z
+    .record(Slug, z.strictObject({ name: Sentence, say: Prose.describe('What a learner who holds it is told') }))
+    .default({}),
+  terms: z
+    .record(z.string().min(1).max(60), Sentence)
+    .default({})
+    .describe('Words that the prose explains where it writes :term[word]'),
+  situations: z.record(Slug, Actions).default({}).describe('Actions from power-on, by name'),
+  steps: z
+    .array(
+      z.strictObject({
+        id: Slug.describe('Its section in guide.md begins with # Title {#id}'),
+        gate: z.boolean().default(false).describe('The next step opens when the checkpoints of this one are settled'),
+        setup: Situation.optional().describe('The situation in which it begins; without it the machine stays as it is'),
+      }),
+    )
+    .min(1)
+    .max(20),
+  checkpoints: z.array(CheckpointSource).min(1).max(30),
+});
+export type LabSource = z.infer<typeof LabSource>;
+
+const InputSource = z.union([
+  z.strictObject({
+    act: z.union([z.string().max(300).describe('A command: vmm KVM_RUN vm=td vcpu=0'), ActionSchema]),
+    hold: z.boolean().optional().describe('Only begin it'),
+  }),
+  z.strictObject({ step: z.string().max(24).describe('Thread that takes one atomic step') }),
+  z.strictObject({ run: z.literal(true) }),
+  z.strictObject({ jump: z.int().min(0) }),
+  z.strictObject({ reset: z.literal(true) }),
+  z.strictObject({ goto: Slug.describe('Step') }),
+  z.strictObject({
+    answer: Slug.describe('Checkpoint'),
+    is: z.union([Scalar, z.array(Slug).max(20)]).describe('A value, or item ids in order'),
+  }),
+  z.strictObject({ hint: Slug.describe('Checkpoint') }),
+]);
+export type InputSource = z.infer<typeof InputSource>;
+
+/** `solution.yaml`, `solution-2.yaml`: inputs that earn every point. */
+export const SolutionSource = z.strictObject({
+  about: Sentence.optional(),
+  inputs: z.array(InputSource).min(1).max(500),
+});
+export type SolutionSource = z.infer<typeof SolutionSource>;
+
+/** `wrong/*.yaml`: inputs that must not pass a checkpoint, and the misconception that the learner is told. */
+export const WrongSource = z.strictObject({
+  about: Sentence.optional(),
+  checkpoint: Slug,
+  misconception: Slug,
+  event: EventPattern.optional().describe('The event that the finding points to, once it is shown'),
+  inputs: z.array(InputSource).min(1).max(500),
+});
+export type WrongSource = z.infer<typeof WrongSource>;
+
+/** `labs/facts.json`: known fact ids, each with a summary in own words, or '' where no lab cites it. */
+export const Facts = z.record(FactId, z.string().max(400));
+export type Facts = z.infer<typeof Facts>;
+
+/** JSON Schemas of the files that authors write, by file name. */
+export const AUTHORED = { 'lab.yaml': LabSource, 'solution.yaml': SolutionSource, 'wrong/*.yaml': WrongSource } as const;

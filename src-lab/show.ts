@@ -1,0 +1,182 @@
+import { z } from 'zod';
+import { returnName, type Timeline, type TraceEvent } from '../src-sim';
+import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
+import { kindOf } from './checkpoints/kinds';
+import type { Checkpoint, Lab } from './lab';
+import type { Applied, LabSession } from './session';
+import type {
+  ActionDoc,
+  CheckpointView,
+  EventView,
+  FieldDoc,
+  InputReply,
+  LabView,
+  MachineDelta,
+  MachineView,
+  OutcomeView,
+  ParamDoc,
+  SessionView,
+  ThreadView,
+} from './view';
+
+/** Events sent at once. Of more, the last are sent: `n` of an event tells where it stands in the trace. */
+export const MAX_EVENTS = 5_000;
+
+/**
+ * What the screen knows of a session. It is told everything once, and from then on only what changed, so one `Shown`
+ * belongs to one screen.
+ */
+export class Shown {
+  /** Per leaf: the value that the screen has. */
+  private values: string[] = [];
+
+  constructor(private readonly session: LabSession) {}
+
+  /** Everything, from nothing. Later deltas count from here. */
+  view(): SessionView {
+    const { session } = this;
+    const { vms } = session.lab.source.platform;
+    return {
+      session: session.id,
+      lab: labView(session.lab),
+      progress: session.progress(),
+      machine: this.machine(),
+      actions: actionDocs(Object.keys(vms)),
+      vms: Object.entries(vms).map(([name, vcpus]) => ({ name, vcpus })),
+      inputs: session.inputs,
+    };
+  }
+
+  /** The answer to one input: the progress, and what changed on the machine since the screen was last told. */
+  reply(applied: Applied): InputReply {
+    return {
+      accepted: applied.accepted,
+      refused: applied.accepted ? null : applied.refused,
+      inputs: this.session.inputs,
+      progress: this.session.progress(),
+      machine: this.delta(),
+    };
+  }
+
+  private machine(): MachineView {
+    const { timeline } = this.session;
+    const { leaves } = timeline.machine.layout;
+    this.values = leaves.map((leaf) => timeline.machine.show(leaf));
+    this.session.shown();
+    return {
+      fields: leaves.map(({ path, doc, source, layer, kind, width, names }): FieldDoc => ({
+        path,
+        doc,
+        source,
+        layer,
+        kind,
+        width,
+        names: [...names],
+      })),
+      values: [...this.values],
+      events: events(timeline, 0),
+      ...now(timeline),
+    };
+  }
+
+  private delta(): MachineDelta {
+    const { timeline } = this.session;
+    const changed: [number, string][] = [];
+    for (const leaf of timeline.machine.layout.leaves) {
+      const value = timeline.machine.show(leaf);
+      if (value === this.values[leaf.index]) continue;
+      this.values[leaf.index] = value;
+      changed.push([leaf.index, value]);
+    }
+    const keep = this.session.shown();
+    return { changed, keep, events: events(timeline, keep), ...now(timeline) };
+  }
+}
+
+/** What is sent whole each time. */
+function now(timeline: Timeline): Pick<MachineView, 'threads' | 'moment' | 'last' | 'outcome'> {
+  const threads = timeline.machine.threads().map(({ name, cpu, layer, status, enabled, stack }): ThreadView => ({
+    name,
+    cpu,
+    layer,
+    status,
+    enabled,
+    stack: stack.map((frame) => ({ ...frame })),
+  }));
+  return { threads, moment: timeline.moment, last: timeline.last, outcome: outcomeView(timeline) };
+}
+
+function outcomeView({ outcome }: Timeline): OutcomeView | null {
+  if (outcome === null) return null;
+  const { action, kind, value, exit, say } = outcome;
+  return { command: commandOf(action), kind, value: value === null ? null : returnName(value), exit, say };
+}
+
+function events({ machine: { trace } }: Timeline, from: number): EventView[] {
+  const first = Math.max(from, trace.first, trace.count - MAX_EVENTS);
+  return Array.from({ length: Math.max(0, trace.count - first) }, (_, i) => eventView(trace.event(first + i)));
+}
+
+function eventView({ n, moment, ns, thread, cpu, layer, depth, type, name, text, say, source }: TraceEvent): EventView {
+  return { n, moment, ns, thread, cpu, layer, depth, type, name, text, say, source };
+}
+
+/** A lab as the screen shows it: everything but the answers. */
+export function labView(lab: Lab): LabView {
+  const { number, title, summary, minutes, objectives, prerequisites, policy } = lab.source;
+  return {
+    id: lab.id,
+    number,
+    title,
+    summary,
+    minutes,
+    objectives: [...objectives],
+    prerequisites: [...prerequisites],
+    points: lab.points,
+    policy: { retry: policy.retry, wrongCosts: policy.wrong_costs, revealAfter: policy.reveal_after },
+    steps: lab.steps.map(({ id, title: name, gate, body }) => ({ id, title: name, gate, body: [...body] })),
+    checkpoints: lab.checkpoints.map(checkpointView),
+    contentHash: lab.contentHash,
+  };
+}
+
+function checkpointView({ source, ask, hints }: Checkpoint): CheckpointView {
+  const kind = kindOf(source);
+  return {
+    id: source.id,
+    step: source.step,
+    kind: source.kind,
+    title: source.title,
+    ask: [...ask],
+    points: source.points,
+    hintCosts: hints.map(({ cost }) => cost),
+    form: kind.form(source),
+    // What a watched kind would perform is an answer.
+    runs: kind.how === 'answered' ? kind.run(source).map(commandOf) : [],
+  };
+}
+
+/** The table of actions, for forms, completion and help. `vms`: names of the platform's VMs. */
+export function actionDocs(vms: readonly string[]): ActionDoc[] {
+  return ACTORS.flatMap((actor) =>
+    Object.entries(ACTIONS[actor] as Record<string, ActionDeclaration>).map(([verb, { doc, source, params }]) => ({
+      actor,
+      verb,
+      doc,
+      source,
+      params: Object.entries(params.shape).map(([name, field]) => paramDoc(name, field as z.ZodType, vms)),
+    })),
+  );
+}
+
+function paramDoc(name: string, field: z.ZodType, vms: readonly string[]): ParamDoc {
+  const schema = z.toJSONSchema(field, { io: 'input' });
+  const doc = schema.description ?? schema.title ?? name;
+  const fallback = schema.default === undefined ? null : String(schema.default);
+  const base = { name, doc, choices: [] as string[], min: null, max: null, default: fallback };
+  if (name === 'vm') return { ...base, type: 'vm', choices: [...vms] };
+  if (schema.enum) return { ...base, type: 'choice', choices: schema.enum.map(String) };
+  if (schema.type === 'boolean') return { ...base, type: 'boolean' };
+  const { minimum = null, maximum = null } = schema;
+  return { ...base, type: name === 'vcpu' ? 'vcpu' : 'integer', min: minimum, max: maximum };
+}
