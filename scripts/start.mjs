@@ -7,7 +7,7 @@ import { hasDisplay, setUp } from './set-up.mjs';
 await entry(async () => {
   if (!hasDisplay()) {
     throw new SetupError(
-      'there is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): try xvfb-run -a npm start',
+      'there is no display (DISPLAY is not set): start it in a desktop session, or without one: xvfb-run -a npm start',
       2,
     );
   }
@@ -15,11 +15,15 @@ await entry(async () => {
   if (!runtime) throw new SetupError('there is no Electron runtime');
   // Chromium refuses to run as root with its own sandbox on; the screen's process is sandboxed by Electron regardless.
   const asRoot = process.platform === 'linux' && process.getuid?.() === 0;
-  const child = spawn(
-    runtime.executable,
-    [...(asRoot ? ['--no-sandbox'] : []), root, ...process.argv.slice(2)],
-    { stdio: 'inherit', cwd: root },
-  );
+  const switches = [
+    ...(asRoot ? ['--no-sandbox'] : []),
+    // Electron before 38 looks for X only, unless told.
+    ...(process.env['WAYLAND_DISPLAY'] && !process.env['DISPLAY'] ? ['--ozone-platform-hint=auto'] : []),
+  ];
+  const child = spawn(runtime.executable, [...switches, root, ...process.argv.slice(2)], {
+    stdio: 'inherit',
+    cwd: root,
+  });
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.on(signal, () => child.kill(signal));
   }

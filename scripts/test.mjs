@@ -207,7 +207,7 @@ await entry(async () => {
   /** @type {string | undefined} */
   let setUpFailed;
   try {
-    await setUp({ electron, build: chosen.some((stage) => stage.needs !== 'packages') });
+    await setUp({ electron, display: electron, build: chosen.some((stage) => stage.needs !== 'packages') });
   } catch (error) {
     // A build that fails is a finding like others: what needs no build still runs.
     if (!(error instanceof SetupError)) throw error;
