@@ -1,6 +1,6 @@
 import type { Placement, Ref } from './machine/layout';
 import { Machine, thread, type ThreadInfo } from './machine/machine';
-import { kvm, kvm_vcpu, warned } from './kvm/kvm_host';
+import { kvm, kvm_vcpu, variant, variantRef, warned } from './kvm/kvm_host';
 import './kvm/ioctls';
 import { reply } from './kvm/reply';
 import { pcpu } from './platform/pcpu';
@@ -8,7 +8,13 @@ import { pcpu } from './platform/pcpu';
 /** What a machine is built from: VM slots by name, and how many vCPUs each may have. */
 export interface Platform {
   readonly vms: Readonly<Record<string, number>>;
+  /** Design variants by name; what is not named is off. */
+  readonly switches?: Readonly<Partial<Record<SwitchName, boolean>>> | undefined;
 }
+
+/** `module_nmi_fix`: TDX module 1.5.28.04 and later. `fred`: the host's entry code. `emca`: MCE to SMI morphing. */
+export const SWITCHES = ['module_nmi_fix', 'fred', 'emca'] as const;
+export type SwitchName = (typeof SWITCHES)[number];
 
 /** vCPUs that all VMs may have together, and VMs. */
 export const MAX_VCPUS = 8;
@@ -44,15 +50,17 @@ export function powerOn(platform: Platform): World {
   const placements: Placement[] = [
     { path: 'warned', record: warned },
     { path: 'reply', record: reply },
+    { path: 'variant', record: variant },
     ...infos.map(({ cpu }) => ({ path: `cpu${cpu}`, record: pcpu })),
     ...slots.map(([name]) => ({ path: name, record: kvm })),
     ...vcpuPaths.map((path) => ({ path, record: kvm_vcpu })),
   ];
   const m = new Machine(infos, placements);
-  const cpus = m.placed.slice(2, 2 + infos.length);
-  const vmRefs = m.placed.slice(2 + infos.length, 2 + infos.length + slots.length);
-  const vcpuRefs = m.placed.slice(2 + infos.length + slots.length);
+  const cpus = m.placed.slice(3, 3 + infos.length);
+  const vmRefs = m.placed.slice(3 + infos.length, 3 + infos.length + slots.length);
+  const vcpuRefs = m.placed.slice(3 + infos.length + slots.length);
 
+  for (const name of SWITCHES) variant[name].set(m, variantRef(m), platform.switches?.[name] ? 1 : 0);
   cpus.forEach((cpu, i) => {
     pcpu.index.set(m, cpu, i);
     pcpu.thread.set(m, cpu, m.threadRefs[i]!);

@@ -4,7 +4,8 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
-import { guestOf, is_td_vcpu, kvm_vcpu, pidOf } from '../kvm/kvm_host';
+import { guestOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcsOf } from '../kvm/kvm_host';
+import { tdvps } from '../seam/tdx_module';
 import * as cpu from './cpu';
 import { guest_cpu } from './cpu';
 
@@ -21,8 +22,22 @@ const guest_eoi = event('guest_eoi', 'mark', 'EOI-1', { vcpu: 'num', vec: 'num' 
 const pir_harvested = event('pir_harvested', 'mark', 'PI-15', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The processor takes the notification: ON is cleared, PIR moves into the virtual IRR of vCPU {vcpu}; no exit.'); // prettier-ignore
 
+const guest_takes_nmi = event('guest_takes_nmi', 'mark', 'NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The guest takes an NMI on vCPU {vcpu}; further NMIs are blocked until its handler returns.'); // prettier-ignore
+const guest_iret = event('guest_iret', 'mark', 'SDM', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The NMI handler on vCPU {vcpu} returns: NMIs are unblocked.'); // prettier-ignore
+
+/** VM-exit interruption information. @source TDXM-OUT-14 */
+export const INTR_INFO_NMI = 0x80000202;
+export const INTR_INFO_MCE = 0x80000312;
+export const INTR_INFO_EXTERNAL = 0x80000000;
+
 /** Exit reasons of the guest's own doing. @source NUM-11 */
+const EXIT_EXCEPTION_NMI = 0;
 const EXIT_EXTERNAL_INTERRUPT = 1;
+const EXIT_TRIPLE_FAULT = 2;
+const EXIT_OTHER_SMI = 6;
+export const EXIT_NMI_WINDOW = 8;
 const EXIT_INIT = 3;
 const EXIT_HLT = 12;
 const EXIT_MSR_WRITE = 32;
@@ -31,7 +46,7 @@ const EXIT_TDCALL = 77;
 /** A processor without APICv-visible priority: a vector is deliverable above the class in service. @source PI-15 */
 function deliverable(m: Machine, guest: Ref): number {
   const vector = guest_cpu.virr.highest(m, guest);
-  if (vector < 0 || !guest_cpu.if.get(m, guest)) return -1;
+  if (vector < 0 || !guest_cpu.if.get(m, guest) || guest_cpu.in_nmi.get(m, guest)) return -1;
   const inService = guest_cpu.visr.highest(m, guest);
   return inService < 0 || vector >> 4 > inService >> 4 ? vector : -1;
 }
@@ -42,10 +57,11 @@ export const guest_run = routine(
     name: 'guest_run',
     layer: 'guest',
     source: 'SDM',
-    args: ['vcpu'],
+    args: ['vcpu', 'nmi'],
     locals: ['vector'],
     steps: {
-      resume: ['The guest goes on where it was.', 'SDM'],
+      resume: ['The guest goes on where it was; an injected NMI comes first.', 'SDM'],
+      nmi_handler: ['The guest handles the NMI.', 'SDM'],
       boundary: ['Instruction boundary: a pending event of the CPU comes first.', 'TDXM-ENTER-24'],
       execute: ['Take a deliverable interrupt, else execute the next instruction.', 'PI-15'],
       handler: ['The interrupt handler ends with an EOI.', 'EOI-1'],
@@ -59,18 +75,44 @@ export const guest_run = routine(
         guest_cpu.if.set(m, guest, 1);
         m.emit(guest_starts, kvm_vcpu.id.get(m, l.vcpu as Ref));
       }
+      if (!l.nmi) return at.boundary;
+      guest_cpu.in_nmi.set(m, guest, 1);
+      guest_cpu.nmis.set(m, guest, guest_cpu.nmis.get(m, guest) + 1);
+      m.emit(guest_takes_nmi, kvm_vcpu.id.get(m, l.vcpu as Ref));
+      return at.nmi_handler;
+    },
+    nmi_handler(m, l) {
+      const guest = guestOf(l.vcpu as Ref);
+      if (!guest_cpu.stay_in_nmi.get(m, guest)) iret(m, l.vcpu as Ref);
       return at.boundary;
     },
     boundary(m, l) {
       const vcpu = l.vcpu as Ref;
       const here = thread.cpu.get(m, m.thread) as Ref;
+      kvm_vcpu.intr_info.set(m, vcpu, 0);
       if (pcpu.init_pending.get(m, here)) {
         pcpu.init_pending.set(m, here, 0);
         return m.ret(EXIT_INIT);
       }
+      if (pcpu.mce_pending.get(m, here)) {
+        pcpu.mce_pending.set(m, here, 0);
+        kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_MCE);
+        return m.ret(EXIT_EXCEPTION_NMI);
+      }
+      if (pcpu.smi_pending.get(m, here)) return m.ret(EXIT_OTHER_SMI); // it stays pending until the host takes it: SMI-10
+      if (pcpu.nmi_pending.get(m, here)) {
+        pcpu.nmi_pending.set(m, here, 0);
+        pcpu.nmi_blocked.set(m, here, 1);
+        kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_NMI);
+        return m.ret(EXIT_EXCEPTION_NMI);
+      }
+      if (!guest_cpu.in_nmi.get(m, guestOf(vcpu)) && nmiWindow(m, vcpu)) return m.ret(EXIT_NMI_WINDOW);
       const vector = pcpu.irr.highest(m, here);
       if (vector < 0) return at.execute;
-      if (vector !== POSTED_INTR_VECTOR) return m.ret(EXIT_EXTERNAL_INTERRUPT);
+      if (vector !== POSTED_INTR_VECTOR) {
+        kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_EXTERNAL + vector);
+        return m.ret(EXIT_EXTERNAL_INTERRUPT);
+      }
       pcpu.irr.clear(m, here, vector);
       pi_desc.on.set(m, pidOf(vcpu), 0);
       guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
@@ -84,6 +126,7 @@ export const guest_run = routine(
       if (vector >= 0) {
         guest_cpu.virr.clear(m, guest, vector);
         guest_cpu.visr.set(m, guest, vector);
+        guest_cpu.irqs.set(m, guest, guest_cpu.irqs.get(m, guest) + 1);
         l.vector = vector;
         m.emit(guest_takes_irq, kvm_vcpu.id.get(m, vcpu), vector);
         return at.handler;
@@ -92,6 +135,15 @@ export const guest_run = routine(
       if (op === cpu.OP_NONE) {
         l.vector = 0;
         return parkAtBoundary(m, at.boundary);
+      }
+      if (op === cpu.OP_IRET) {
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        if (guest_cpu.in_nmi.get(m, guest)) iret(m, vcpu);
+        return at.boundary;
+      }
+      if (op === cpu.OP_TRIPLE_FAULT) {
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        return m.ret(EXIT_TRIPLE_FAULT);
       }
       if (is_td_vcpu(m, vcpu)) {
         m.emit(guest_ve, kvm_vcpu.id.get(m, vcpu), op);
@@ -116,6 +168,18 @@ export const guest_run = routine(
     },
   }),
 );
+
+function iret(m: Machine, vcpu: Ref): void {
+  guest_cpu.in_nmi.set(m, guestOf(vcpu), 0);
+  m.emit(guest_iret, kvm_vcpu.id.get(m, vcpu));
+}
+
+/** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source NMI-10, x86:VMX-2 */
+function nmiWindow(m: Machine, vcpu: Ref): boolean {
+  return is_td_vcpu(m, vcpu)
+    ? tdvps.nmi_window.get(m, tdvpsOf(vcpu)) === 1
+    : vmcs.nmi_window.get(m, vmcsOf(vcpu)) === 1;
+}
 
 /** Nothing to execute: the guest idles until an event of its CPU or a new instruction wakes the thread. */
 function parkAtBoundary(m: Machine, boundary: number): number {

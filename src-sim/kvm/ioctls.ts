@@ -25,6 +25,8 @@ export const VCPU_IOCTLS = [
   { name: 'KVM_SET_VCPU_EVENTS', handler: x86.kvm_vcpu_ioctl_x86_set_vcpu_events },
   { name: 'KVM_GET_REGS', handler: x86.kvm_arch_vcpu_ioctl_get_regs },
   { name: 'KVM_GET_SREGS', handler: x86.kvm_arch_vcpu_ioctl_get_sregs },
+  { name: 'KVM_NMI', handler: x86.kvm_vcpu_ioctl_nmi },
+  { name: 'KVM_SMI', handler: x86.kvm_vcpu_ioctl_smi },
   { name: 'KVM_GET_LAPIC', handler: x86.kvm_vcpu_ioctl_get_lapic },
 ] as const;
 

@@ -25,16 +25,21 @@ export const KVM_REQ_VM_DEAD = 1;
 export const KVM_REQ_UNBLOCK = 2;
 export const KVM_REQ_EVENT = 8 + 6;
 export const KVM_REQ_NMI = 8 + 9;
+export const KVM_REQ_SMI = 8 + 12;
+export const KVM_REQ_TRIPLE_FAULT = 8 + 2;
 export const KVM_REQ_APICV_UPDATE = 8 + 25;
 const REQUEST_NAMES = Array.from({ length: 48 }, () => '');
 REQUEST_NAMES[KVM_REQ_VM_DEAD] = 'VM_DEAD';
 REQUEST_NAMES[KVM_REQ_UNBLOCK] = 'UNBLOCK';
 REQUEST_NAMES[KVM_REQ_EVENT] = 'EVENT';
 REQUEST_NAMES[KVM_REQ_NMI] = 'NMI';
+REQUEST_NAMES[KVM_REQ_SMI] = 'SMI';
+REQUEST_NAMES[KVM_REQ_TRIPLE_FAULT] = 'TRIPLE_FAULT';
 REQUEST_NAMES[KVM_REQ_APICV_UPDATE] = 'APICV_UPDATE';
 
 /** `kvm_run.exit_reason` values used here. @source NUM-2 */
 export const KVM_EXIT_UNKNOWN = 0;
+export const KVM_EXIT_SHUTDOWN = 8;
 export const KVM_EXIT_INTR = 10;
 export const KVM_EXIT_INTERNAL_ERROR = 17;
 /** @source NUM-3 */
@@ -93,7 +98,14 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
   exits: num(32, 'VM exits', { source: 'TRC-5' }),
   irq_exits: num(32, 'External-interrupt exits', { source: 'EXIT-7' }),
   halt_exits: num(32, 'HLT exits', { source: 'HLT-4' }),
+  nmi_injections: num(32, 'NMIs injected', { source: 'NMI-5' }),
+  nmi_window_exits: num(32, 'NMI-window exits', { source: 'x86:VMX-13' }),
   signal_exits: num(32, 'Returns to userspace because of a signal', { source: 'TRC-5' }),
+});
+
+const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX guest', {
+  entry_intr_info: num(32, 'VM-entry interruption information', { source: 'x86:VMX-3', as: 'hex' }),
+  nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
 });
 
 export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
@@ -108,6 +120,11 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   }),
   last_exit: num(16, 'Basic reason of the last VM exit', { source: 'NUM-29' }),
   tdvmcall: num(16, 'R11 of the last TDVMCALL: the leaf', { source: 'EXIT-2' }),
+  intr_info: num(32, 'VM-exit interruption information of the last exit', { source: 'EXIT-1', as: 'hex' }),
+  nmi_queued: num(8, 'NMIs raised and not yet processed', { source: 'NMI-1' }),
+  nmi_pending: num(8, 'NMIs to inject', { source: 'NMI-3' }),
+  nmi_injected: flag('An NMI is being injected', { source: 'NMI-5' }),
+  smi_pending: flag('An SMI is to be injected', { source: 'SMI-6' }),
   requests: bits(48, 'Pending requests', { source: 'NUM-15', names: REQUEST_NAMES }),
   vp_enter_ret: word64('Result of the last TDH.VP.ENTER', { source: 'EXIT-1' }),
   apic: sub(kvm_lapic),
@@ -115,6 +132,7 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   run: sub(kvm_run),
   regs: sub(kvm_regs),
   stat: sub(kvm_vcpu_stat),
+  vmcs: sub(vmcs),
   tdvps: sub(tdvps),
   guest: sub(guest_cpu),
   id: num(8, 'vcpu_id', { hidden: true }),
@@ -137,10 +155,18 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
   has_protected_state: flag('Register state is protected: a TD', { source: 'VM-1' }),
   pre_fault_allowed: flag('Memory may be pre-faulted', { source: 'VM-5' }),
   apicv_inhibit_reasons: num(32, 'Why APICv is inhibited, one bit a reason', { source: 'VM-4', as: 'hex' }),
+  poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'SMI-14' }),
   module: sub(tdr),
   index: num(8, 'Position among all VMs', { hidden: true }),
   slots: num(8, 'vCPUs it may have', { hidden: true }),
   first: num(16, 'Its vCPU 0', { hidden: true }),
+});
+
+/** Design variants: switches of the platform, fixed at power-on. */
+export const variant = record('variant', 'hardware', 'Switches of the platform', {
+  module_nmi_fix: flag('The TDX module leaves NMIs blocked after an NMI-induced exit', { source: 'NMI-24' }),
+  fred: flag('The host uses FRED', { source: 'NMI-26' }),
+  emca: flag('eMCA: machine checks are morphed into SMIs', { source: 'SMI-13' }),
 });
 
 /** WARN_ON_ONCE call sites that have warned since power-on. */
@@ -150,6 +176,11 @@ export const warned = record('warned', 'kvm', 'WARN_ON_ONCE sites that have fire
     source: 'INIT-5',
   }),
 });
+
+/** Where the records that exist once lie among the placements: see `powerOn`. */
+export const warnedRef = (m: Machine): Ref => m.placed[0]!;
+export const replyRef = (m: Machine): Ref => m.placed[1]!;
+export const variantRef = (m: Machine): Ref => m.placed[2]!;
 
 /** Reference to the `i`-th vCPU of a VM, 0 to `slots - 1`. */
 export function vcpuAt(m: Machine, vm: Ref, i: number): Ref {
@@ -177,5 +208,6 @@ export const regsOf = (vcpu: Ref): Ref => kvm_vcpu.regs.at(vcpu);
 export const statOf = (vcpu: Ref): Ref => kvm_vcpu.stat.at(vcpu);
 export const tdvpsOf = (vcpu: Ref): Ref => kvm_vcpu.tdvps.at(vcpu);
 export const guestOf = (vcpu: Ref): Ref => kvm_vcpu.guest.at(vcpu);
+export const vmcsOf = (vcpu: Ref): Ref => kvm_vcpu.vmcs.at(vcpu);
 export const moduleOf = (vm: Ref): Ref => kvm.module.at(vm);
-export { kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat };
+export { kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat, vmcs };

@@ -21,6 +21,15 @@ export interface KvmX86Ops {
   sync_pir_to_irr(m: Machine, vcpu: Ref): void;
   /** Whether an interrupt is there that would end a HLT. */
   has_interrupt(m: Machine, vcpu: Ref): boolean;
+  /** Whether NMIs are masked, as far as KVM can know. */
+  get_nmi_mask(m: Machine, vcpu: Ref): boolean;
+  nmi_allowed(m: Machine, vcpu: Ref): boolean;
+  enable_nmi_window(m: Machine, vcpu: Ref): void;
+  readonly inject_nmi: Routine<'vcpu'>;
+  smi_allowed(m: Machine, vcpu: Ref): boolean;
+  enter_smm(m: Machine, vcpu: Ref): void;
+  /** has_emulated_msr(MSR_IA32_SMBASE): KVM's test for "SMM exists here". */
+  has_emulated_smbase(m: Machine, vcpu: Ref): boolean;
   /** Answers the exit fastpath (NUM-14). */
   readonly vcpu_run: Routine<'vcpu'>;
   handle_exit_irqoff(m: Machine, vcpu: Ref): void;

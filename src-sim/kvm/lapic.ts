@@ -5,12 +5,13 @@ import { guest_cpu } from '../guest/cpu';
 import * as apic from '../platform/apic';
 import {
   apicOf, guestOf, kvm, KVM_APIC_INIT, KVM_APIC_SIPI, kvm_lapic, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE, KVM_REQ_EVENT, kvm_regs,
-  kvm_vcpu, kvmOf, regsOf, vcpuAt, warned,
+  kvm_vcpu, kvmOf, regsOf, vcpuAt, warned, warnedRef,
 } from './kvm_host'; // prettier-ignore
 import { kvm_make_request, kvm_vcpu_kick } from './kvm_main';
 import * as trace from './trace';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { kvm_apic_has_pending_init_or_sipi, kvm_apic_init_sipi_allowed, lapic_in_kernel } from './x86_events';
+import { kvm_inject_nmi, kvm_inject_smi } from './x86_inject';
 import { kvm_vcpu_reset } from './x86_reset';
 
 /** Mirrors arch/x86/kvm/lapic.c: what a local APIC accepts, and how INIT and SIPI act. */
@@ -70,6 +71,11 @@ export const __apic_accept_irq = routine(
           return m.ret(0);
         case apic.APIC_DM_STARTUP:
           return at.latch_sipi;
+        case apic.APIC_DM_NMI:
+          kvm_inject_nmi(m, vcpu);
+          return at.kick;
+        case apic.APIC_DM_SMI:
+          return kvm_inject_smi(m, vcpu) === 0 ? at.kick : m.ret(0);
         case apic.APIC_DM_EXTINT: // only the PIC's own path uses it: PI-7
           return m.ret(0);
         default:
@@ -256,11 +262,6 @@ export const kvm_apic_accept_events = routine(
     },
   }),
 );
-
-/** Where the WARN_ON_ONCE flags lie: the first placement. */
-export function warnedRef(m: Machine): Ref {
-  return m.placed[0]!;
-}
 
 /** Starts a vCPU at its SIPI vector. @source x86:SIPI-12; arch/x86/kvm/x86.c: kvm_vcpu_deliver_sipi_vector */
 function kvm_vcpu_deliver_sipi_vector(m: Machine, vcpu: Ref, vector: number): void {

@@ -80,7 +80,25 @@ export const WARN = event('WARN', 'mark', 'INIT-13', { site: ['tdx_vcpu_reset', 
   'WARN_ON_ONCE in {site}: vCPU {vcpu}. The kernel log shows a stack trace; nothing else happens.'); // prettier-ignore
 export const warn_once_silent = event('warn_once_silent', 'mark', 'INIT-13', { site: ['tdx_vcpu_reset', 'kvm_apic_accept_events'] }, '{site}',
   'WARN_ON_ONCE in {site} has fired before and stays silent.'); // prettier-ignore
-export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff'] }, '{site}',
+export const nmi_collapsed = event('nmi_collapsed', 'mark', 'NMI-6', { vcpu: 'num', raised: 'num', kept: 'num' }, 'vcpu {vcpu} raised {raised} kept {kept}',
+  'NMIs of vCPU {vcpu} collapse in KVM: {raised} raised, {kept} kept.'); // prettier-ignore
+export const nmi_merged = event('nmi_merged', 'mark', 'NMI-6', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'A second NMI pending in KVM for vCPU {vcpu} is merged into the one in the TDX module.'); // prettier-ignore
+export const pend_nmi_set = event('pend_nmi_set', 'mark', 'NMI-5', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'KVM asks the TDX module for an NMI: PEND_NMI of vCPU {vcpu} becomes 1.'); // prettier-ignore
+export const pend_nmi_kept = event('pend_nmi_kept', 'mark', 'NMI-7', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'PEND_NMI of vCPU {vcpu} is 1 already: two NMIs have become one.'); // prettier-ignore
+export const kvm_enter_smm = event('kvm_enter_smm', 'tracepoint', 'x86:SMI-8', { vcpu: 'num' }, 'vcpu {vcpu}: entering SMM',
+  'vCPU {vcpu} enters SMM.'); // prettier-ignore
+export const page_poisoned = event('page_poisoned', 'mark', 'SMI-14', { cpu: 'num' }, 'cpu {cpu}',
+  'The host machine-check handler on CPU {cpu} marks the page poisoned; it never returns to the free list.'); // prettier-ignore
+export const host_nmi_handled = event('host_nmi_handled', 'mark', 'NMI-21', { cpu: 'num', entry: ['IDT', 'FRED'] }, 'cpu {cpu} by {entry}',
+  'The host NMI handler runs on CPU {cpu}, entered by {entry}, before KVM leaves noinstr code.'); // prettier-ignore
+export const host_nmi_nested = event('host_nmi_nested', 'mark', 'NMI-25', { cpu: 'num', harm: ['harmless', 'FRED entry corrupted'] }, 'cpu {cpu} {harm}',
+  'A second NMI interrupts the first handler on CPU {cpu}: {harm}.'); // prettier-ignore
+export const smi_handled = event('smi_handled', 'mark', 'SMI-10', { cpu: 'num' }, 'cpu {cpu}',
+  'CPU {cpu} is back in the host and takes the SMI at once.'); // prettier-ignore
+export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff', 'vt_smi_allowed', 'vt_refresh_apicv_exec_ctrl'] }, '{site}',
   'KVM_BUG_ON in {site}: the VM is bugged, every later ioctl is -EIO.'); // prettier-ignore
 export const mp_state_read = event('mp_state_read', 'mark', 'INIT-11', { vcpu: 'num', mp_state: MP_STATES }, 'vcpu {vcpu} mp_state {mp_state}',
   'Userspace reads mp_state {mp_state} of vCPU {vcpu}.'); // prettier-ignore

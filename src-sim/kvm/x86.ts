@@ -10,6 +10,13 @@ import { reply } from './reply';
 import { kvm_vcpu_wakeup, mp_state_read } from './trace';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import {
+  kvm_check_and_inject_events,
+  kvm_inject_nmi,
+  kvm_inject_smi,
+  process_nmi,
+  process_smi,
+} from './x86_inject';
+import {
   kvm_apic_init_sipi_allowed,
   kvm_arch_vcpu_runnable,
   kvm_vcpu_running,
@@ -38,9 +45,10 @@ export const vcpu_enter_guest = routine(
     source: 'RUN-6',
     args: ['vcpu'],
     steps: {
-      requests: ['Serve the requests: a dead VM leaves with -EIO, APICv is refreshed.', 'RUN-6'],
+      requests: ['Serve the requests: dead VM, triple fault, NMI, SMI, APICv.', 'RUN-6'],
       events: ['If KVM_REQ_EVENT was raised, process INIT and SIPI.', 'RUN-7'],
       accepted: ['A vCPU that INIT has put into wait-for-SIPI does not enter.', 'x86:SIPI-18'],
+      inject: ['Inject pending events.', 'RUN-8'],
       irqs_off: ['Disable host interrupts.', 'RUN-9'],
       in_guest_mode: ['vcpu->mode = IN_GUEST_MODE, then a full barrier.', 'RUN-9'],
       sync_pir: ['Merge posted vectors into the virtual IRR; KVM may not do that for a TD.', 'PI-13'],
@@ -60,6 +68,12 @@ export const vcpu_enter_guest = routine(
     requests(m, l) {
       const vcpu = l.vcpu as Ref;
       if (kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_VM_DEAD)) return m.ret(E('EIO'));
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_TRIPLE_FAULT)) {
+        kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_SHUTDOWN);
+        return m.ret(0);
+      }
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_SMI)) process_smi(m, vcpu);
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_NMI)) process_nmi(m, vcpu);
       kvm_check_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
       return at.events;
     },
@@ -69,7 +83,10 @@ export const vcpu_enter_guest = routine(
     },
     accepted(m, l) {
       const waits = kvm_vcpu.mp_state.get(m, l.vcpu as Ref) === host.KVM_MP_STATE_INIT_RECEIVED;
-      return waits ? m.ret(1) : at.irqs_off;
+      return waits ? m.ret(1) : at.inject;
+    },
+    inject(m, l) {
+      return m.call(at.irqs_off, kvm_check_and_inject_events, l.vcpu);
     },
     irqs_off(m) {
       pcpu.irqs_off.set(m, thisCpu(m), 1);
@@ -248,17 +265,12 @@ export const kvm_arch_vcpu_ioctl_get_mpstate = routine(
     report(m, l) {
       const vcpu = l.vcpu as Ref;
       const mp_state = kvm_vcpu.mp_state.get(m, vcpu);
-      reply.mp_state.set(m, replyRef(m), mp_state);
+      reply.mp_state.set(m, host.replyRef(m), mp_state);
       m.emit(mp_state_read, kvm_vcpu.id.get(m, vcpu), mp_state);
       return m.ret(0);
     },
   }),
 );
-
-/** Where reading ioctls put their answers: the second placement. */
-export function replyRef(m: Machine): Ref {
-  return m.placed[1]!;
-}
 
 /** An ioctl whose work is one atomic step. */
 const ioctl = (
@@ -305,7 +317,7 @@ export const kvm_vcpu_ioctl_x86_get_vcpu_events = ioctl(
   'Report the INIT latch as smi.latched_init.',
   (m, vcpu) => {
     const latched = kvm_lapic.pending_events.test(m, host.apicOf(vcpu), host.KVM_APIC_INIT);
-    reply.latched_init.set(m, replyRef(m), latched);
+    reply.latched_init.set(m, host.replyRef(m), latched);
     return 0;
   },
 );
@@ -338,7 +350,7 @@ export const kvm_arch_vcpu_ioctl_get_regs = ioctl(
   'Refuse for a protected guest, else report RIP.',
   (m, vcpu) => {
     if (registersProtected(m, vcpu)) return E('EINVAL');
-    reply.rip.set(m, replyRef(m), kvm_regs.rip.get(m, host.regsOf(vcpu)));
+    reply.rip.set(m, host.replyRef(m), kvm_regs.rip.get(m, host.regsOf(vcpu)));
     return 0;
   },
 );
@@ -350,8 +362,8 @@ export const kvm_arch_vcpu_ioctl_get_sregs = ioctl(
   'Refuse for a protected guest, else report CS.',
   (m, vcpu) => {
     if (registersProtected(m, vcpu)) return E('EINVAL');
-    reply.cs_selector.set(m, replyRef(m), kvm_regs.cs_selector.get(m, host.regsOf(vcpu)));
-    reply.cs_base.set(m, replyRef(m), kvm_regs.cs_base.get(m, host.regsOf(vcpu)));
+    reply.cs_selector.set(m, host.replyRef(m), kvm_regs.cs_selector.get(m, host.regsOf(vcpu)));
+    reply.cs_base.set(m, host.replyRef(m), kvm_regs.cs_base.get(m, host.regsOf(vcpu)));
     return 0;
   },
 );
@@ -365,6 +377,25 @@ export const kvm_vcpu_ioctl_get_lapic = ioctl(
     if (!lapic_in_kernel(m, vcpu)) return E('EINVAL');
     return kvm_lapic.guest_apic_protected.get(m, host.apicOf(vcpu)) ? E('EINVAL') : 0;
   },
+);
+
+/** KVM_NMI: queues an NMI and returns 0, whatever the LAPIC says. @source NMI-1, x86:PNMI-2 */
+export const kvm_vcpu_ioctl_nmi = ioctl(
+  'kvm_vcpu_ioctl_nmi',
+  'NMI-1',
+  'nmi_queued + 1, KVM_REQ_NMI.',
+  (m, vcpu) => {
+    kvm_inject_nmi(m, vcpu);
+    return 0;
+  },
+);
+
+/** KVM_SMI: -ENOTTY on a TD vCPU. @source tdx:SMI-1, x86:SMI-1 */
+export const kvm_vcpu_ioctl_smi = ioctl(
+  'kvm_vcpu_ioctl_smi',
+  'tdx:SMI-1',
+  'Does SMM exist for this VM?',
+  kvm_inject_smi,
 );
 
 /** KVM_SET_CPUID2: whether the table offers X2APIC is all that matters here. @source VCPU-7 */

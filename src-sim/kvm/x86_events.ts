@@ -1,7 +1,7 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import {
-  apicOf, KVM_APIC_INIT, KVM_APIC_SIPI, kvm_lapic, KVM_MP_STATE_RUNNABLE, KVM_REQ_NMI, kvm_vcpu,
+  apicOf, KVM_APIC_INIT, KVM_APIC_SIPI, kvm_lapic, KVM_MP_STATE_RUNNABLE, KVM_REQ_NMI, KVM_REQ_SMI, kvm_vcpu,
 } from './kvm_host'; // prettier-ignore
 import { kvm_x86_ops } from './kvm_x86_ops';
 
@@ -30,6 +30,9 @@ export function kvm_apic_init_sipi_allowed(m: Machine, vcpu: Ref): boolean {
 export function kvm_vcpu_has_events(m: Machine, vcpu: Ref): boolean {
   if (kvm_apic_has_pending_init_or_sipi(m, vcpu) && kvm_apic_init_sipi_allowed(m, vcpu)) return true;
   if (kvm_vcpu.requests.test(m, vcpu, KVM_REQ_NMI)) return true;
+  if (kvm_vcpu.nmi_pending.get(m, vcpu) > 0 && kvm_x86_ops.nmi_allowed(m, vcpu)) return true;
+  if (kvm_vcpu.requests.test(m, vcpu, KVM_REQ_SMI)) return true;
+  if (kvm_vcpu.smi_pending.get(m, vcpu) && kvm_x86_ops.smi_allowed(m, vcpu)) return true;
   return kvm_x86_ops.has_interrupt(m, vcpu);
 }
 

@@ -61,6 +61,10 @@ export const kvm_vcpu_reset = routine(
       kvm_regs.rip.set(m, regs, 0xfff0);
       kvm_regs.cs_selector.set(m, regs, 0xf000);
       kvm_regs.cs_base.set(m, regs, 0xffff0000);
+      kvm_vcpu.nmi_queued.set(m, vcpu, 0);
+      kvm_vcpu.nmi_pending.set(m, vcpu, 0);
+      kvm_vcpu.nmi_injected.set(m, vcpu, 0);
+      kvm_vcpu.smi_pending.set(m, vcpu, 0);
       kvm_make_request(m, vcpu, KVM_REQ_EVENT);
       return m.ret(0);
     },

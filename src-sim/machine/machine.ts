@@ -37,6 +37,7 @@ export const WHY = {
   too_deep: 'The call nests deeper than the model keeps.',
   delivery_mode: 'This delivery mode is not part of the model yet.',
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
+  host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
 } as const satisfies Record<string, string>;
 export type Why = keyof typeof WHY;
@@ -107,6 +108,8 @@ type Numbers<A extends readonly unknown[]> = { [K in keyof A]: number };
 type CallArgs<A extends string> = Numbers<readonly A[]>;
 
 const FRAME_WORDS = frame.info.size / 4;
+/** Events that no routine emits are the hardware's. */
+const NO_ROUTINE = 0xffff;
 /** Virtual nanoseconds that a step takes. */
 const STEP_NS = 50;
 
@@ -132,7 +135,8 @@ export class Machine implements Views {
   /** Thread whose step runs; meaningless between steps. */
   thread = 0 as Ref;
   private threadIndex = 0;
-  private within = 0;
+  /** Routine whose step runs, for the layer of its events. */
+  private within = NO_ROUTINE;
   private readonly routines: readonly Routine[];
 
   /**
@@ -219,6 +223,7 @@ export class Machine implements Views {
   /** Counts a new action, on thread `i` and in the layer of its actor, and makes it the one that `last` is about. */
   newAction(i: number, layer: Layer): void {
     this.enter(i);
+    this.within = NO_ROUTINE;
     const n = header.actions.get(this, this.header);
     header.actions.set(this, this.header, n + 1);
     last.seq.set(this, this.last, n + 1);

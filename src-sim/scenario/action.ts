@@ -78,6 +78,12 @@ export const ACTIONS = {
       ...onVcpu,
       latched_init: Bit,
     }),
+    KVM_NMI: declare(
+      'Raises an NMI for the vCPU; the ioctl waits while KVM_RUN is under way.',
+      'NMI-1',
+      onVcpu,
+    ),
+    KVM_SMI: declare('Raises an SMI for the vCPU.', 'tdx:SMI-1', onVcpu),
     KVM_GET_REGS: declare('Reads general registers.', 'RUN-16', onVcpu),
     KVM_GET_SREGS: declare('Reads segment and control registers.', 'RUN-16', onVcpu),
     KVM_GET_LAPIC: declare('Reads the local APIC page.', 'tdx:LAPIC-1', onVcpu),
@@ -109,6 +115,16 @@ export const ACTIONS = {
         value: z.int().min(0).max(0x1ff).default(0x1ff).meta({ description: 'Value written, 0 to 0x1ff' }),
       },
     ),
+    NMI_HANDLER: declare(
+      "Whether the guest's NMI handler returns by itself, or stays until an IRET.",
+      'NMI-10',
+      {
+        ...onVcpu,
+        stay: z.boolean().default(true).meta({ description: 'true: it stays until IRET' }),
+      },
+    ),
+    IRET: declare('The NMI handler returns: NMIs are unblocked.', 'NMI-10', onVcpu),
+    TRIPLE_FAULT: declare('The guest runs into a triple fault.', 'FATAL-1', onVcpu),
     HLT: declare('The guest executes HLT.', 'HLT-1', {
       ...onVcpu,
       interrupts: z
@@ -124,6 +140,22 @@ export const ACTIONS = {
     }),
   },
   host: {
+    NMI: declare('A host NMI hits the CPU on which the vCPU runs.', 'NMI-20', onVcpu),
+    SMI: declare('An SMI hits the CPU on which the vCPU runs.', 'tdx:SMI-10', onVcpu),
+    MCE: declare(
+      'A machine check hits the CPU; with eMCA morphing it arrives as an MSMI.',
+      'tdx:SMI-13',
+      onVcpu,
+    ),
+    IRQ: declare('A host interrupt hits the CPU on which the vCPU runs.', 'EXIT-17', {
+      ...onVcpu,
+      vector: z
+        .int()
+        .min(32)
+        .max(255)
+        .default(0xec)
+        .meta({ description: 'Host vector, 32 to 255; 0xec is the local timer' }),
+    }),
     INIT: declare('The platform asserts INIT at the physical CPU on which the vCPU runs.', 'INIT-15', onVcpu),
   },
   boot: {

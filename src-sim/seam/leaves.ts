@@ -4,8 +4,10 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { HOST_KERNEL, pcpu, SEAM_NON_ROOT, SEAM_ROOT } from '../platform/pcpu';
 import { POSTED_INTR_VECTOR, posted_intr_vmcs } from '../platform/posted_intr';
-import { guest_run } from '../guest/run';
-import { kvm_vcpu, kvmOf, moduleOf, tdvpsOf } from '../kvm/kvm_host';
+import { guest_cpu } from '../guest/cpu';
+import { EXIT_NMI_WINDOW, guest_run, INTR_INFO_MCE } from '../guest/run';
+import { guestOf, kvm_vcpu, kvmOf, moduleOf, tdvpsOf, variant, variantRef } from '../kvm/kvm_host';
+import { pend_nmi_kept, pend_nmi_set } from '../kvm/trace';
 import * as tdx from './tdx_module';
 import { tdr, tdvps } from './tdx_module';
 
@@ -15,6 +17,10 @@ import { tdr, tdvps } from './tdx_module';
 export const TDX_SUCCESS = 0;
 export const TDX_OP_STATE_INCORRECT = 0xc000_0608;
 export const TDX_TD_FATAL = 0xe000_0604;
+export const TDX_NON_RECOVERABLE_VCPU = 0x4000_0001;
+export const TDX_NON_RECOVERABLE_TD = 0x4000_0002;
+export const TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE = 0x6000_0005;
+export const TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE = 0x6000_0007;
 export const TDX_VCPU_STATE_INCORRECT = 0xc000_0700;
 export const TDX_TDCX_NUM_INCORRECT = 0xc000_0610;
 export const TDX_TD_VMCS_FIELD_NOT_INITIALIZED = 0xc000_0730;
@@ -34,6 +40,11 @@ const seamcall = event(
 );
 const seamret = event('seamret', 'mark', 'NUM-21', { leaf: LEAF, rax: 'u64' }, '{leaf} rax {rax}',
   '{who}: the TDX module returns {rax} from {leaf}.'); // prettier-ignore
+
+const td_fatal = event('td_fatal', 'mark', 'SMI-13', { by: ['MSMI', 'machine check'] }, '{by}',
+  'The TDX module marks the TD fatal ({by}): no vCPU of it will ever enter again.'); // prettier-ignore
+const nmi_injected_by_module = event('nmi_injected_by_module', 'mark', 'NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'NMI window: the TDX module injects the NMI into vCPU {vcpu} and clears PEND_NMI. KVM sees nothing.'); // prettier-ignore
 
 /** Pages of a TDVPS beyond the root. @source TDXM-BUILD-7 */
 export const TDVPS_PAGES = 5;
@@ -175,6 +186,7 @@ export const tdh_vp_init = vpLeaf('tdh_vp_init', 22, 'TDXM-BUILD-10', 'Initializ
 export const POSTED_INTR_NV = 0;
 export const POSTED_INTR_DESC_ADDR = 1;
 export const PIN_BASED_VM_EXEC_CONTROL = 2;
+export const PEND_NMI = 3;
 
 export const tdh_vp_wr = leaf(
   'tdh_vp_wr',
@@ -183,10 +195,15 @@ export const tdh_vp_wr = leaf(
   'Check and write one field of the TD VMCS.',
   (m, vcpu, field) => {
     const vmcs = tdvps.vmcs.at(tdvpsOf(vcpu));
+    if (tdr.fatal.get(m, moduleOf(kvmOf(m, vcpu)))) return TDX_TD_FATAL; // TDXM-MC-11
     if (tdvps.state.get(m, tdvpsOf(vcpu)) !== tdx.VCPU_READY) return TDX_VCPU_STATE_INCORRECT;
     switch (field) {
       case POSTED_INTR_NV:
         posted_intr_vmcs.nv.set(m, vmcs, POSTED_INTR_VECTOR);
+        return TDX_SUCCESS;
+      case PEND_NMI:
+        m.emit(tdvps.pend_nmi.get(m, tdvpsOf(vcpu)) ? pend_nmi_kept : pend_nmi_set, kvm_vcpu.id.get(m, vcpu));
+        tdvps.pend_nmi.set(m, tdvpsOf(vcpu), 1);
         return TDX_SUCCESS;
       case POSTED_INTR_DESC_ADDR:
         posted_intr_vmcs.desc_set.set(m, vmcs, 1);
@@ -202,6 +219,12 @@ export const tdh_vp_wr = leaf(
   },
 );
 
+/** PEND_NMI asks for NMI-window exiting, unless a #VE waits to be fetched. @source NMI-10, NMI-11 */
+function armNmiWindow(m: Machine, vcpu: Ref): void {
+  const wanted = tdvps.pend_nmi.get(m, tdvpsOf(vcpu)) === 1 && !guest_cpu.ve_valid.get(m, guestOf(vcpu));
+  tdvps.nmi_window.set(m, tdvpsOf(vcpu), wanted ? 1 : 0);
+}
+
 /**
  * TDH.VP.ENTER: checks, runs the TD, and returns with the status in RAX and the exit's details in the vCPU.
  *
@@ -216,8 +239,9 @@ export const tdh_vp_enter = routine(
     steps: {
       seamcall: ['SEAMCALL: the CPU enters SEAM root mode; every interrupt is held off.', 'S000'],
       check: ['Fatal TD, OP_STATE, vCPU state: may this vCPU be entered?', 'TDXM-ENTER-6'],
-      commit: ['The vCPU is ACTIVE; VM entry into the TD.', 'TDXM-ENTER-25'],
+      commit: ['The vCPU is ACTIVE; PEND_NMI asks for an NMI window; VM entry into the TD.', 'TDXM-ENTER-25'],
       vmexit: ['VM exit to the module: is the TD fatal, who handles the exit?', 'TDXM-EXIT-1'],
+      inject_nmi: ['NMI window: inject the NMI, clear PEND_NMI, enter the TD again.', 'NMI-10'],
       seamret: ['SEAMRET: KVM gets status and exit reason in RAX.', 'TDXM-OUT-1'],
     },
   },
@@ -241,16 +265,47 @@ export const tdh_vp_enter = routine(
       const vcpu = l.vcpu as Ref;
       tdvps.state.set(m, tdvpsOf(vcpu), tdx.VCPU_ACTIVE);
       tdvps.last_exit_vmcall.set(m, tdvpsOf(vcpu), 0);
+      armNmiWindow(m, vcpu);
       pcpu.context.set(m, cpuOf(m), SEAM_NON_ROOT);
       return m.call(at.vmexit, guest_run, vcpu);
     },
+    inject_nmi(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const ref = tdvpsOf(vcpu);
+      const inject = tdvps.pend_nmi.get(m, ref) === 1 && !guest_cpu.ve_valid.get(m, guestOf(vcpu)) ? 1 : 0;
+      tdvps.nmi_window.set(m, ref, 0);
+      if (inject) {
+        tdvps.pend_nmi.set(m, ref, 0);
+        m.emit(nmi_injected_by_module, kvm_vcpu.id.get(m, vcpu));
+      }
+      pcpu.context.set(m, cpuOf(m), SEAM_NON_ROOT);
+      return m.call(at.vmexit, guest_run, vcpu, inject);
+    },
     vmexit(m, l) {
-      const ref = tdvpsOf(l.vcpu as Ref);
+      const vcpu = l.vcpu as Ref;
+      const ref = tdvpsOf(vcpu);
+      const module = moduleOf(kvmOf(m, vcpu));
       const reason = m.retval;
       pcpu.context.set(m, cpuOf(m), SEAM_ROOT);
-      tdvps.state.set(m, ref, tdx.VCPU_READY);
+      const alreadyFatal = tdr.fatal.get(m, module) === 1;
+      if (!alreadyFatal && reason === EXIT_NMI_WINDOW) return at.inject_nmi;
+      const msmi = reason === 6 && pcpu.msmi.get(m, cpuOf(m)) === 1;
+      const mce = reason === 0 && kvm_vcpu.intr_info.get(m, vcpu) === INTR_INFO_MCE;
+      if (!alreadyFatal && (msmi || mce)) {
+        tdr.fatal.set(m, module, 1);
+        m.emit(td_fatal, msmi ? 0 : 1);
+      }
+      let status = TDX_SUCCESS;
+      if (alreadyFatal || msmi || mce)
+        status = TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE; // stays ACTIVE: TDXM-RET-10
+      else if (reason === 2) status = TDX_NON_RECOVERABLE_VCPU;
+      if (status === TDX_SUCCESS) tdvps.state.set(m, ref, tdx.VCPU_READY);
+      else if (status === TDX_NON_RECOVERABLE_VCPU) tdvps.state.set(m, ref, tdx.VCPU_DISABLED);
       tdvps.last_exit_vmcall.set(m, ref, reason === 77 ? 1 : 0);
-      thread.rax.set(m, m.thread, TDX_SUCCESS, reason);
+      if (reason === 0 && !mce && !variant.module_nmi_fix.get(m, variantRef(m))) {
+        pcpu.nmi_blocked.set(m, cpuOf(m), 0); // the bug of older modules: NMI-25
+      }
+      thread.rax.set(m, m.thread, status, reason);
       return at.seamret;
     },
     seamret(m, l) {

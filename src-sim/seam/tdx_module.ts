@@ -13,6 +13,7 @@ export const VCPU_NONE = 0;
 export const VCPU_UNINITIALIZED = 1;
 export const VCPU_READY = 2;
 export const VCPU_ACTIVE = 3;
+export const VCPU_DISABLED = 4;
 
 /** What the TDX module keeps of a TD. KVM sees none of it except through SEAMCALLs. */
 export const tdr = record('tdr', 'seam', 'TD root and control structure in the TDX module', {
@@ -29,5 +30,6 @@ export const tdvps = record('tdvps', 'seam', 'TD vCPU state in the TDX module', 
   pages: num(8, 'TDVPS pages beyond the root', { source: 'TDXM-BUILD-7' }),
   last_exit_vmcall: flag('LAST_TD_EXIT is TDVMCALL', { source: 'TDXM-VCPU-2' }),
   pend_nmi: num(8, 'PEND_NMI: one NMI is to be injected as soon as possible', { source: 'NUM-26' }),
+  nmi_window: flag('NMI-window exiting is on', { source: 'NMI-10' }),
   vmcs: sub(posted_intr_vmcs),
 });

@@ -4,14 +4,15 @@ import { returnName } from '../machine/trace';
 import * as cpu from '../guest/cpu';
 import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
-import { guestOf, kvm, kvm_vcpu, VM_DEFAULT, VM_NONE, VM_TDX } from '../kvm/kvm_host';
+import { guestOf, kvm, kvm_vcpu, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX } from '../kvm/kvm_host';
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
 import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
 import * as ops from '../kvm/kvm_x86_ops';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
 import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
-import { inNonRoot, pcpu, sendIpi, SEAM_NON_ROOT } from '../platform/pcpu';
+import { host_nmi_handled, host_nmi_nested, smi_handled } from '../kvm/trace';
+import { inNonRoot, pcpu, SEAM_NON_ROOT, SEAM_ROOT, sendIpi } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
 import { commandOf, type Action, type Actor, type VerbOf } from '../scenario/action';
 import type { VmSlot, World } from '../world';
@@ -83,6 +84,28 @@ function instruct({ m, vcpu }: Target, op: number, msr = 0, hi = 0, lo = 0): Why
   return null;
 }
 
+/** An event of the physical CPU: guest code that runs there meets it at its next instruction boundary. */
+function physical(m: Machine, vcpu: Ref, raise: (cpuRef: Ref) => void): null {
+  const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+  raise(target);
+  if (inNonRoot(m, target)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+  return null;
+}
+
+/** An SMI is held in SEAM root, exits from a guest, and is taken at once in the host. @source tdx:SMI-10, tdx:SMI-20 */
+function hostSmi(m: Machine, vcpu: Ref, msmi: 0 | 1): null {
+  const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+  m.answer('returned', 'none', 0);
+  if (!inNonRoot(m, target) && pcpu.context.get(m, target) !== SEAM_ROOT) {
+    m.emit(smi_handled, pcpu.index.get(m, target));
+    return null;
+  }
+  return physical(m, vcpu, (cpuRef) => {
+    pcpu.smi_pending.set(m, cpuRef, 1);
+    pcpu.msmi.set(m, cpuRef, msmi);
+  });
+}
+
 const BEGIN: BeginTable = {
   vmm: {
     KVM_CREATE_VM({ m, slot }, { type }) {
@@ -105,6 +128,8 @@ const BEGIN: BeginTable = {
     KVM_SET_MP_STATE: (t, { mp_state }) => vcpuCall(t, 'KVM_SET_MP_STATE', MP_STATES.indexOf(mp_state)),
     KVM_GET_VCPU_EVENTS: (t) => vcpuCall(t, 'KVM_GET_VCPU_EVENTS'),
     KVM_SET_VCPU_EVENTS: (t, { latched_init }) => vcpuCall(t, 'KVM_SET_VCPU_EVENTS', latched_init),
+    KVM_NMI: (t) => vcpuCall(t, 'KVM_NMI'),
+    KVM_SMI: (t) => vcpuCall(t, 'KVM_SMI'),
     KVM_GET_REGS: (t) => vcpuCall(t, 'KVM_GET_REGS'),
     KVM_GET_SREGS: (t) => vcpuCall(t, 'KVM_GET_SREGS'),
     KVM_GET_LAPIC: (t) => vcpuCall(t, 'KVM_GET_LAPIC'),
@@ -138,6 +163,13 @@ const BEGIN: BeginTable = {
       return instruct(t, cpu.OP_WRMSR, MSR_X2APIC_ICR, a.dest, low);
     },
     SVR: (t, { value }) => instruct(t, cpu.OP_WRMSR, MSR_X2APIC_SVR, 0, value),
+    NMI_HANDLER({ m, vcpu }, { stay }) {
+      guest_cpu.stay_in_nmi.set(m, guestOf(vcpu), stay ? 1 : 0);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
+    IRET: (t) => instruct(t, cpu.OP_IRET),
+    TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),
     HLT(t, { interrupts }) {
       const refused = instruct(t, cpu.OP_HLT);
       if (refused === null) guest_cpu.if.set(t.m, guestOf(t.vcpu), interrupts === 'enabled' ? 1 : 0);
@@ -152,6 +184,36 @@ const BEGIN: BeginTable = {
     },
   },
   host: {
+    NMI({ m, vcpu }) {
+      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      m.answer('returned', 'none', 0);
+      if (
+        inNonRoot(m, target) ||
+        pcpu.context.get(m, target) === SEAM_ROOT ||
+        pcpu.nmi_blocked.get(m, target)
+      ) {
+        return physical(m, vcpu, (cpuRef) => pcpu.nmi_pending.set(m, cpuRef, 1)); // pends: NMI-27
+      }
+      const nested = pcpu.nmi_depth.get(m, target) > 0;
+      pcpu.nmis.set(m, target, pcpu.nmis.get(m, target) + 1);
+      const index = pcpu.index.get(m, target);
+      if (nested) m.emit(host_nmi_nested, index, variant.fred.get(m, variantRef(m)));
+      else m.emit(host_nmi_handled, index, variant.fred.get(m, variantRef(m)));
+      return null;
+    },
+    SMI: ({ m, vcpu }) => hostSmi(m, vcpu, 0),
+    MCE({ m, vcpu }) {
+      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      if (!inNonRoot(m, target)) return 'host_mce';
+      m.answer('returned', 'none', 0);
+      if (variant.emca.get(m, variantRef(m))) return hostSmi(m, vcpu, 1);
+      return physical(m, vcpu, (cpuRef) => pcpu.mce_pending.set(m, cpuRef, 1));
+    },
+    IRQ({ m, vcpu }, { vector }) {
+      m.answer('returned', 'none', 0);
+      sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, vector);
+      return null;
+    },
     INIT({ m, vcpu }) {
       const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
       if (pcpu.context.get(m, target) !== SEAM_NON_ROOT) return 'host_init';

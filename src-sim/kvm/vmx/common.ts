@@ -2,22 +2,35 @@ import type { Ref } from '../../machine/layout';
 import { type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
+import { INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
 import { APIC_INT_LEVELTRIG, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../../platform/apic';
 import { pcpu, sendIpi, takeIrq } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import {
-  apicOf, guestOf, IN_GUEST_MODE, KVM_EXIT_INTERNAL_ERROR, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
-  kvm_run, kvm_vcpu, kvm_vcpu_stat, pidOf, runOf, statOf,
+  apicOf, guestOf, IN_GUEST_MODE, kvm, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_SHUTDOWN, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
+  kvm_run, kvm_vcpu, kvm_vcpu_stat, kvmOf, variant, variantRef, pidOf, runOf, statOf,
 } from '../kvm_host'; // prettier-ignore
 import { kvm_vcpu_wake_up } from '../kvm_main';
 import { kvm_x2apic_icr_write } from '../lapic';
-import { irq_coalesced, kvm_apic, kvm_apicv_accept_irq, kvm_msr } from '../trace';
+import {
+  host_nmi_handled,
+  irq_coalesced,
+  kvm_apic,
+  kvm_apicv_accept_irq,
+  kvm_msr,
+  page_poisoned,
+  smi_handled,
+} from '../trace';
 import { kvm_vcpu_has_events } from '../x86_events';
 
 /** What a TD and a plain VMX guest share; mirrors arch/x86/kvm/vmx/common.h and the shared parts of vmx.c and x86.c. */
 
 /** Exit reasons. @source NUM-11 */
+export const EXIT_REASON_EXCEPTION_NMI = 0;
 export const EXIT_REASON_EXTERNAL_INTERRUPT = 1;
+export const EXIT_REASON_TRIPLE_FAULT = 2;
+export const EXIT_REASON_OTHER_SMI = 6;
+export const EXIT_REASON_NMI_WINDOW = 8;
 export const EXIT_REASON_HLT = 12;
 export const EXIT_REASON_MSR_WRITE = 32;
 export const EXIT_REASON_TDCALL = 77;
@@ -104,6 +117,19 @@ export const kvm_emulate_wrmsr = routine(
   }),
 );
 
+/** The host's machine-check handler keeps the page out of circulation for good. @source tdx:SMI-14 */
+function poisonPage(m: Machine, vcpu: Ref): void {
+  const vm = kvmOf(m, vcpu);
+  kvm.poisoned_pages.set(m, vm, kvm.poisoned_pages.get(m, vm) + 1);
+  m.emit(page_poisoned, pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref));
+}
+
+/** A triple fault goes to userspace. @source EXIT-7 */
+export function handle_triple_fault(m: Machine, vcpu: Ref): number {
+  kvm_run.exit_reason.set(m, runOf(vcpu), KVM_EXIT_SHUTDOWN);
+  return 0;
+}
+
 /** The guest halted: HALTED, unless an event is there already. Stays in KVM_RUN. @source HLT-4 */
 export function kvm_emulate_halt_noskip(m: Machine, vcpu: Ref): number {
   const stat = statOf(vcpu);
@@ -123,8 +149,61 @@ export function unhandled_exit(m: Machine, vcpu: Ref, hi: number, lo: number): n
   return 0;
 }
 
-/** The interrupt that caused the exit is handled before interrupts are on. @source EXIT-3, EXIT-17 */
+/** Calls the host NMI handler for an NMI that caused the exit, still in noinstr code. @source NMI-21, NMI-22 */
+export const vmx_handle_nmi = routine(
+  {
+    name: 'vmx_handle_nmi',
+    layer: 'kvm',
+    source: 'NMI-22',
+    args: ['vcpu'],
+    steps: {
+      enter: ['Mark the interrupted context as guest, enter the host NMI handler.', 'NMI-22'],
+      handler: ['The handler runs; a further NMI waits or nests.', 'NMI-26'],
+      leave: ['IRET or ERETS: NMIs are unblocked; one that waited is handled now.', 'NMI-24'],
+    },
+  },
+  (at) => ({
+    enter(m, l) {
+      const cpu = kvm_vcpu.cpu.get(m, l.vcpu as Ref) as Ref;
+      pcpu.nmi_depth.set(m, cpu, 1);
+      pcpu.nmis.set(m, cpu, pcpu.nmis.get(m, cpu) + 1);
+      m.emit(host_nmi_handled, pcpu.index.get(m, cpu), variant.fred.get(m, variantRef(m)));
+      return at.handler;
+    },
+    handler: () => at.leave,
+    leave(m, l) {
+      const cpu = kvm_vcpu.cpu.get(m, l.vcpu as Ref) as Ref;
+      pcpu.nmi_depth.set(m, cpu, 0);
+      pcpu.nmi_blocked.set(m, cpu, 0);
+      if (!pcpu.nmi_pending.get(m, cpu)) return m.ret(0);
+      pcpu.nmi_pending.set(m, cpu, 0);
+      pcpu.nmi_blocked.set(m, cpu, 1);
+      return at.enter;
+    },
+  }),
+);
+
+/** Whether the exit was caused by an NMI of the host. */
+export function exitedByNmi(m: Machine, vcpu: Ref): boolean {
+  const nmi = kvm_vcpu.intr_info.get(m, vcpu) === INTR_INFO_NMI;
+  return nmi && kvm_vcpu.last_exit.get(m, vcpu) === EXIT_REASON_EXCEPTION_NMI;
+}
+
+/**
+ * Stage B, interrupts off: the interrupt that caused the exit, a machine check. An SMI that waited is taken by the
+ * hardware as soon as the CPU is back in the host.
+ *
+ * @source EXIT-3, EXIT-17, tdx:SMI-10, tdx:SMI-14
+ */
 export function vmx_handle_exit_irqoff(m: Machine, vcpu: Ref): void {
+  const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+  if (pcpu.smi_pending.get(m, cpu)) {
+    m.emit(smi_handled, pcpu.index.get(m, cpu));
+    if (pcpu.msmi.get(m, cpu)) poisonPage(m, vcpu);
+    pcpu.smi_pending.set(m, cpu, 0);
+    pcpu.msmi.set(m, cpu, 0);
+  }
+  if (kvm_vcpu.intr_info.get(m, vcpu) === INTR_INFO_MCE) poisonPage(m, vcpu); // kvm_machine_check()
   if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_EXTERNAL_INTERRUPT) return;
   const stat = statOf(vcpu);
   kvm_vcpu_stat.irq_exits.set(m, stat, kvm_vcpu_stat.irq_exits.get(m, stat) + 1);

@@ -1,7 +1,9 @@
 import type { Ref } from '../../machine/layout';
 import type { Machine } from '../../machine/machine';
 import { E, routine } from '../../machine/routine';
-import { is_td, is_td_vcpu } from '../kvm_host';
+import { is_td, is_td_vcpu, kvm_vcpu, kvmOf } from '../kvm_host';
+import { KVM_BUG_ON } from '../kvm_main';
+import { kvm_enter_smm } from '../trace';
 import { kvm_x86_vendor_init } from '../kvm_x86_ops';
 import { __vmx_deliver_posted_interrupt, vmx_handle_exit_irqoff } from './common';
 import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load } from './posted_intr';
@@ -79,6 +81,29 @@ export const vt_handle_exit = routine(
   }),
 );
 
+/** SMM does not exist for a TD: asking whether it may be entered is a bug of KVM's own. @source tdx:SMI-4 */
+export function vt_smi_allowed(m: Machine, vcpu: Ref): boolean {
+  if (!is_td_vcpu(m, vcpu)) return true;
+  KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_SMI_ALLOWED);
+  return false;
+}
+const BUG_SITE_SMI_ALLOWED = 2;
+
+/** @source NMI-5 */
+export const vt_inject_nmi = routine(
+  {
+    name: 'vt_inject_nmi',
+    layer: 'kvm',
+    source: 'NMI-5',
+    args: ['vcpu'],
+    steps: { dispatch: ['A TD or a plain VMX guest?', 'NMI-5'] },
+  },
+  () => ({
+    dispatch: (m, l) =>
+      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_inject_nmi : vmx.vmx_inject_nmi, l.vcpu),
+  }),
+);
+
 kvm_x86_vendor_init({
   vm_init: (m, vm) => (is_td(m, vm) ? tdx.tdx_vm_init(m, vm) : 0),
   vcpu_create: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_create(m, vcpu) : 0),
@@ -94,6 +119,15 @@ kvm_x86_vendor_init({
     is_td_vcpu(m, vcpu)
       ? tdx.tdx_interrupt_allowed(m, vcpu) && tdx.tdx_protected_apic_has_interrupt(m, vcpu)
       : vmx.vmx_has_interrupt(m, vcpu),
+  get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && vmx.vmx_nmi_blocked(m, vcpu), // a TD's mask cannot be read: NMI-4
+  nmi_allowed: (m, vcpu) => is_td_vcpu(m, vcpu) || !vmx.vmx_nmi_blocked(m, vcpu),
+  enable_nmi_window: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_nmi_window(m, vcpu);
+  },
+  inject_nmi: vt_inject_nmi,
+  smi_allowed: vt_smi_allowed,
+  enter_smm: (m, vcpu) => m.emit(kvm_enter_smm, kvm_vcpu.id.get(m, vcpu)),
+  has_emulated_smbase: (m, vcpu) => !is_td_vcpu(m, vcpu),
   vcpu_run: vt_vcpu_run,
   handle_exit_irqoff: vmx_handle_exit_irqoff,
   handle_exit: vt_handle_exit,

@@ -3,7 +3,7 @@ import { type Machine } from '../../machine/machine';
 import { E, routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
 import { X2APIC_ENABLE } from '../../platform/apic';
-import { sendIpi } from '../../platform/pcpu';
+import { pcpu, sendIpi } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import * as seam from '../../seam/leaves';
 import { tdr } from '../../seam/tdx_module';
@@ -15,6 +15,7 @@ import {
   kvm_lapic,
   kvm_regs,
   kvm_vcpu,
+  kvm_vcpu_stat,
   kvmOf,
   moduleOf,
   pidOf,
@@ -28,10 +29,9 @@ import {
   KVM_TDX_INIT_VCPU,
   KVM_TDX_INIT_VM,
 } from '../kvm_x86_ops';
-import { warnedRef } from '../lapic';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, kvm_emulate_halt_noskip,
+  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, kvm_emulate_halt_noskip,
   kvm_emulate_wrmsr, unhandled_exit,
 } from './common'; // prettier-ignore
 import { pi_has_pending_interrupt } from './posted_intr';
@@ -62,7 +62,7 @@ export function tdx_vcpu_create(m: Machine, vcpu: Ref): number {
 /** A TD vCPU is never reset by INIT: only a warning. @source VCPU-5, INIT-13 */
 export function tdx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   if (!init_event) return;
-  const again = warned.tdx_vcpu_reset.testAndSet(m, warnedRef(m));
+  const again = warned.tdx_vcpu_reset.testAndSet(m, host.warnedRef(m));
   m.emit(again ? trace.warn_once_silent : trace.WARN, WARN_SITE_TDX_VCPU_RESET, kvm_vcpu.id.get(m, vcpu));
 }
 
@@ -87,10 +87,20 @@ export function tdx_protected_apic_has_interrupt(m: Machine, vcpu: Ref): boolean
   return guest_cpu.virr.highest(m, guestOf(vcpu)) >> 4 > guest_cpu.visr.highest(m, guestOf(vcpu)) >> 4; // VMXIP
 }
 
+/** Completion statuses whose low half is an exit reason. @source EXIT-2 */
+const KNOWN_STATUS: readonly number[] = [
+  seam.TDX_SUCCESS,
+  seam.TDX_NON_RECOVERABLE_VCPU,
+  seam.TDX_NON_RECOVERABLE_TD,
+  seam.TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE,
+  seam.TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE,
+];
+/** ERROR and NON_RECOVERABLE, bits 63 and 62. @source NUM-21 */
+const ERROR_OR_NON_RECOVERABLE = 0xc000_0000;
+
 /** @source EXIT-2 */
 function tdx_to_vmx_exit_reason(m: Machine, vcpu: Ref): number {
-  const status = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
-  if (status !== seam.TDX_SUCCESS) return 0xffff;
+  if (!KNOWN_STATUS.includes(kvm_vcpu.vp_enter_ret.hi(m, vcpu))) return 0xffff;
   const reason = kvm_vcpu.vp_enter_ret.lo(m, vcpu);
   return reason === EXIT_REASON_TDCALL ? kvm_vcpu.tdvmcall.get(m, vcpu) : reason;
 }
@@ -108,7 +118,8 @@ export const tdx_vcpu_run = routine(
         'ON is set: send the notification vector to this very CPU, to be taken inside the TD.',
         'PI-14',
       ],
-      exited: ['Decode status and exit reason, trace the exit.', 'EXIT-2'],
+      exited: ['Decode status and exit reason; a host NMI is handled here, in noinstr code.', 'NMI-21'],
+      traced: ['Trace the exit.', 'RUN-11'],
     },
   },
   (at) => ({
@@ -128,8 +139,17 @@ export const tdx_vcpu_run = routine(
       kvm_vcpu.last_exit.set(m, vcpu, reason);
       if (reason === EXIT_REASON_HLT)
         kvm_vcpu.halt_irqs_blocked.set(m, vcpu, 1 - guest_cpu.if.get(m, guestOf(vcpu)));
+      return exitedByNmi(m, vcpu) ? m.call(at.traced, vmx_handle_nmi, vcpu) : at.traced;
+    },
+    traced(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const reason = kvm_vcpu.last_exit.get(m, vcpu);
+      const none = reason === 0xffff;
+      const msmi =
+        reason === EXIT_REASON_OTHER_SMI && pcpu.msmi.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref) === 1;
       const rip = kvm_regs.rip.get(m, regsOf(vcpu));
-      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip);
+      const intr_info = none ? 0 : kvm_vcpu.intr_info.get(m, vcpu);
+      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, msmi ? 1 : 0, intr_info);
       return m.ret(0);
     },
   }),
@@ -150,21 +170,57 @@ export const tdx_handle_exit = routine(
   (at) => ({
     dispatch(m, l) {
       const vcpu = l.vcpu as Ref;
-      switch (kvm_vcpu.last_exit.get(m, vcpu)) {
+      const hi = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
+      const lo = kvm_vcpu.vp_enter_ret.lo(m, vcpu);
+      const reason = kvm_vcpu.last_exit.get(m, vcpu);
+      const failed = (hi & ERROR_OR_NON_RECOVERABLE) !== 0 && reason !== EXIT_REASON_TRIPLE_FAULT;
+      if (failed) return m.ret(unhandled_exit(m, vcpu, hi, lo));
+      switch (reason) {
+        case EXIT_REASON_EXCEPTION_NMI: // a host NMI: done in stage A
         case EXIT_REASON_EXTERNAL_INTERRUPT:
+        case EXIT_REASON_OTHER_SMI: // not an MSMI, that has failed above: tdx:SMI-12, tdx:SMI-15
           return m.ret(1);
+        case EXIT_REASON_TRIPLE_FAULT:
+          return m.ret(handle_triple_fault(m, vcpu));
         case EXIT_REASON_HLT:
           return m.ret(kvm_emulate_halt_noskip(m, vcpu));
         case EXIT_REASON_MSR_WRITE:
           return m.call(at.wrmsr_done, kvm_emulate_wrmsr, vcpu);
         default:
-          return m.ret(
-            unhandled_exit(m, vcpu, kvm_vcpu.vp_enter_ret.hi(m, vcpu), kvm_vcpu.vp_enter_ret.lo(m, vcpu)),
-          );
+          return m.ret(unhandled_exit(m, vcpu, hi, lo));
       }
     },
     wrmsr_done(m) {
       return m.ret(1);
+    },
+  }),
+);
+
+/** Asks the module for one NMI. KVM keeps none: a second one that is pending is merged. @source NMI-5, NMI-6 */
+export const tdx_inject_nmi = routine(
+  {
+    name: 'tdx_inject_nmi',
+    layer: 'kvm',
+    source: 'NMI-5',
+    args: ['vcpu'],
+    steps: {
+      write: ['Count the injection; TDH.VP.WR of PEND_NMI = 1.', 'NMI-5'],
+      merge: ['nmi_injected = false; what is still pending in KVM is merged into that one.', 'NMI-6'],
+    },
+  },
+  (at) => ({
+    write(m, l) {
+      const stat = host.statOf(l.vcpu as Ref);
+      kvm_vcpu_stat.nmi_injections.set(m, stat, kvm_vcpu_stat.nmi_injections.get(m, stat) + 1);
+      return m.call(at.merge, seam.tdh_vp_wr, l.vcpu, seam.PEND_NMI);
+    },
+    merge(m, l) {
+      const vcpu = l.vcpu as Ref;
+      seamcallFailed(m, kvmOf(m, vcpu));
+      if (kvm_vcpu.nmi_pending.get(m, vcpu) > 0) m.emit(trace.nmi_merged, kvm_vcpu.id.get(m, vcpu));
+      kvm_vcpu.nmi_injected.set(m, vcpu, 0);
+      kvm_vcpu.nmi_pending.set(m, vcpu, 0);
+      return m.ret(0);
     },
   }),
 );

@@ -2,14 +2,27 @@ import type { Ref } from '../../machine/layout';
 import { thread, type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
-import { guest_run } from '../../guest/run';
+import { guest_run, INTR_INFO_NMI } from '../../guest/run';
 import { X2APIC_ENABLE } from '../../platform/apic';
 import { HOST_KERNEL, pcpu, VMX_NON_ROOT } from '../../platform/pcpu';
 import { pi_desc } from '../../platform/posted_intr';
-import { apicOf, guestOf, kvm_lapic, kvm_regs, kvm_vcpu, pidOf, regsOf } from '../kvm_host';
+import {
+  apicOf,
+  guestOf,
+  kvm_lapic,
+  kvm_regs,
+  KVM_REQ_EVENT,
+  kvm_vcpu,
+  kvm_vcpu_stat,
+  pidOf,
+  regsOf,
+  statOf,
+  vmcs,
+  vmcsOf,
+} from '../kvm_host';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
 } from './common'; // prettier-ignore
 import { pi_has_pending_interrupt } from './posted_intr';
 
@@ -22,6 +35,9 @@ export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void
   guest_cpu.if.set(m, guest, 0);
   guest_cpu.virr.clearAll(m, guest);
   guest_cpu.visr.clearAll(m, guest);
+  guest_cpu.in_nmi.set(m, guest, 0); // the reset unblocks NMIs: x86:VMX-22
+  vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
+  vmcs.nmi_window.set(m, vmcsOf(vcpu), 0);
   if (!init_event) return;
   guest_cpu.started.set(m, guest, 0);
   guest_cpu.resets.set(m, guest, guest_cpu.resets.get(m, guest) + 1);
@@ -44,6 +60,36 @@ export function vmx_sync_pir_to_irr(m: Machine, vcpu: Ref): void {
   guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
 }
 
+/** Blocking by NMI, as the interruptibility state shows it. @source x86:VMX-10 */
+export function vmx_nmi_blocked(m: Machine, vcpu: Ref): boolean {
+  return guest_cpu.in_nmi.get(m, guestOf(vcpu)) === 1;
+}
+
+/** NMI-window exiting tells when the guest unblocks NMIs. @source x86:VMX-12 */
+export function vmx_enable_nmi_window(m: Machine, vcpu: Ref): void {
+  vmcs.nmi_window.set(m, vmcsOf(vcpu), 1);
+}
+
+/** The next VM entry delivers an NMI. @source x86:VMX-8, x86:VMX-3 */
+export const vmx_inject_nmi = routine(
+  {
+    name: 'vmx_inject_nmi',
+    layer: 'kvm',
+    source: 'x86:VMX-8',
+    args: ['vcpu'],
+    steps: { write: ['Count the injection; VM-entry interruption information = 0x80000202.', 'x86:VMX-3'] },
+  },
+  () => ({
+    write(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const stat = statOf(vcpu);
+      kvm_vcpu_stat.nmi_injections.set(m, stat, kvm_vcpu_stat.nmi_injections.get(m, stat) + 1);
+      vmcs.entry_intr_info.set(m, vmcsOf(vcpu), INTR_INFO_NMI);
+      return m.ret(0);
+    },
+  }),
+);
+
 /** Enters the guest and comes back with the exit. */
 export const vmx_vcpu_run = routine(
   {
@@ -54,7 +100,8 @@ export const vmx_vcpu_run = routine(
     steps: {
       entry: ['Trace the entry.', 'TRC-1'],
       vmenter: ['VM entry: the CPU enters VMX non-root mode.', 'SDM'],
-      vmexit: ['VM exit: back in the host, trace the exit.', 'SDM'],
+      vmexit: ['VM exit: back in the host; a host NMI is handled here.', 'x86:VMX-18'],
+      traced: ['Trace the exit.', 'TRC-1'],
     },
   },
   (at) => ({
@@ -67,13 +114,22 @@ export const vmx_vcpu_run = routine(
       const apic = apicOf(l.vcpu as Ref);
       pcpu.context.set(m, thread.cpu.get(m, m.thread) as Ref, VMX_NON_ROOT);
       kvm_lapic.base.set(m, apic, kvm_lapic.base.get(m, apic) | X2APIC_ENABLE); // the guest's firmware does this first
-      return m.call(at.vmexit, guest_run, l.vcpu);
+      const nmi = vmcs.entry_intr_info.get(m, vmcsOf(l.vcpu as Ref)) === INTR_INFO_NMI ? 1 : 0;
+      vmcs.entry_intr_info.set(m, vmcsOf(l.vcpu as Ref), 0);
+      kvm_vcpu.nmi_injected.set(m, l.vcpu as Ref, 0); // delivered with the entry: vmx_complete_interrupts
+      return m.call(at.vmexit, guest_run, l.vcpu, nmi);
     },
     vmexit(m, l) {
       const vcpu = l.vcpu as Ref;
       pcpu.context.set(m, thread.cpu.get(m, m.thread) as Ref, HOST_KERNEL);
       kvm_vcpu.last_exit.set(m, vcpu, m.retval);
-      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), m.retval, kvm_regs.rip.get(m, regsOf(vcpu)));
+      return exitedByNmi(m, vcpu) ? m.call(at.traced, vmx_handle_nmi, vcpu) : at.traced;
+    },
+    traced(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const rip = kvm_regs.rip.get(m, regsOf(vcpu));
+      const intr_info = kvm_vcpu.intr_info.get(m, vcpu);
+      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), kvm_vcpu.last_exit.get(m, vcpu), rip, 0, intr_info);
       return m.ret(0);
     },
   }),
@@ -96,8 +152,19 @@ export const vmx_handle_exit = routine(
       const vcpu = l.vcpu as Ref;
       const reason = kvm_vcpu.last_exit.get(m, vcpu);
       switch (reason) {
+        case EXIT_REASON_EXCEPTION_NMI:
         case EXIT_REASON_EXTERNAL_INTERRUPT:
+        case EXIT_REASON_OTHER_SMI:
           return m.ret(1);
+        case EXIT_REASON_TRIPLE_FAULT:
+          return m.ret(handle_triple_fault(m, vcpu));
+        case EXIT_REASON_NMI_WINDOW: {
+          const stat = statOf(vcpu);
+          vmcs.nmi_window.set(m, vmcsOf(vcpu), 0);
+          kvm_vcpu_stat.nmi_window_exits.set(m, stat, kvm_vcpu_stat.nmi_window_exits.get(m, stat) + 1);
+          kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
+          return m.ret(1);
+        }
         case EXIT_REASON_HLT:
           return m.ret(kvm_emulate_halt_noskip(m, vcpu));
         case EXIT_REASON_MSR_WRITE:

@@ -1,0 +1,91 @@
+import type { Ref } from '../machine/layout';
+import type { Machine } from '../machine/machine';
+import { E, routine } from '../machine/routine';
+import * as host from './kvm_host';
+import { kvm_vcpu } from './kvm_host';
+import { kvm_make_request } from './kvm_main';
+import { kvm_x86_ops } from './kvm_x86_ops';
+import { nmi_collapsed } from './trace';
+
+/** The part of arch/x86/kvm/x86.c that turns requests into pending events and pending events into injected ones. */
+
+/** Raises an NMI. It does not kick. @source NMI-1, x86:PNMI-1 */
+export function kvm_inject_nmi(m: Machine, vcpu: Ref): void {
+  kvm_vcpu.nmi_queued.set(m, vcpu, Math.min(255, kvm_vcpu.nmi_queued.get(m, vcpu) + 1));
+  kvm_make_request(m, vcpu, host.KVM_REQ_NMI);
+}
+
+/** Raises an SMI. @returns 0, or -ENOTTY where SMM does not exist for this VM. @source tdx:SMI-1, x86:SMI-1 */
+export function kvm_inject_smi(m: Machine, vcpu: Ref): number {
+  if (!kvm_x86_ops.has_emulated_smbase(m, vcpu)) return E('ENOTTY');
+  kvm_make_request(m, vcpu, host.KVM_REQ_SMI);
+  return 0;
+}
+
+/** Moves queued NMIs to pending ones: at most two, at most one while NMIs are masked. @source NMI-3, x86:PNMI-5 */
+export function process_nmi(m: Machine, vcpu: Ref): void {
+  const masked = kvm_x86_ops.get_nmi_mask(m, vcpu) || kvm_vcpu.nmi_injected.get(m, vcpu) === 1;
+  const limit = masked ? 1 : 2;
+  const wanted = kvm_vcpu.nmi_pending.get(m, vcpu) + kvm_vcpu.nmi_queued.get(m, vcpu);
+  if (wanted > limit) m.emit(nmi_collapsed, kvm_vcpu.id.get(m, vcpu), wanted, limit);
+  kvm_vcpu.nmi_pending.set(m, vcpu, Math.min(wanted, limit));
+  kvm_vcpu.nmi_queued.set(m, vcpu, 0);
+  if (wanted > 0) kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
+}
+
+/** Any number of SMI requests becomes one pending SMI. @source x86:SMI-2 */
+export function process_smi(m: Machine, vcpu: Ref): void {
+  kvm_vcpu.smi_pending.set(m, vcpu, 1);
+  kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
+}
+
+/** Injects what is pending, in the fixed order: what was begun first, then SMI, then NMI. */
+export const kvm_check_and_inject_events = routine(
+  {
+    name: 'kvm_check_and_inject_events',
+    layer: 'kvm',
+    source: 'RUN-8',
+    args: ['vcpu'],
+    locals: ['can_inject'],
+    steps: {
+      reinject: ['Inject again what was marked injected and not delivered.', 'RUN-8'],
+      smi: ['A pending SMI comes first; may the vCPU take it?', 'x86:INJ-11'],
+      nmi: ['Then a pending NMI.', 'x86:INJ-12'],
+      window: ['If an NMI is still pending, ask to be told when it can be taken.', 'x86:INJ-12'],
+    },
+  },
+  (at) => ({
+    reinject(m, l) {
+      l.can_inject = 1;
+      if (!kvm_vcpu.nmi_injected.get(m, l.vcpu as Ref)) return at.smi;
+      l.can_inject = 0;
+      return m.call(at.smi, kvm_x86_ops.inject_nmi, l.vcpu);
+    },
+    smi(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (!kvm_vcpu.smi_pending.get(m, vcpu) || !l.can_inject) return at.nmi;
+      if (!kvm_x86_ops.smi_allowed(m, vcpu)) return at.nmi;
+      kvm_vcpu.smi_pending.set(m, vcpu, 0);
+      l.can_inject = 0;
+      kvm_x86_ops.enter_smm(m, vcpu);
+      return at.nmi;
+    },
+    nmi(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const pending = kvm_vcpu.nmi_pending.get(m, vcpu);
+      if (pending === 0) return m.ret(0);
+      if (!l.can_inject) {
+        kvm_make_request(m, vcpu, host.KVM_REQ_EVENT); // the next pass decides: x86:INJ-14
+        return m.ret(0);
+      }
+      if (!kvm_x86_ops.nmi_allowed(m, vcpu)) return at.window;
+      kvm_vcpu.nmi_pending.set(m, vcpu, pending - 1);
+      kvm_vcpu.nmi_injected.set(m, vcpu, 1);
+      return m.call(at.window, kvm_x86_ops.inject_nmi, vcpu);
+    },
+    window(m, l) {
+      if (kvm_vcpu.nmi_pending.get(m, l.vcpu as Ref) > 0) kvm_x86_ops.enable_nmi_window(m, l.vcpu as Ref);
+      return m.ret(0);
+    },
+  }),
+);
