@@ -14,7 +14,7 @@ export default {
     '!out/main/cli.js',
     '!out/packages/**',
     '!out/bench/**',
-    '!out/.built-from',
+    '!out/.made-from',
     '!**/node_modules/@libsql/*-musl/**',
     'package.json',
   ],

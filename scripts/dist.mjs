@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { ensureRuntime, shippedVersion } from './electron-runtime.mjs';
 import { packagedExecutable } from './lib/packaged.mjs';
 import { entry, root, say, SetupError } from './lib/process.mjs';
-import { setUp } from './set-up.mjs';
+import { packaged, setUp } from './set-up.mjs';
 
 /** @typedef {import('electron-builder').AfterPackContext} AfterPackContext */
 
@@ -67,7 +67,9 @@ await entry(async () => {
   for (const old of readdirSync(join(root, 'dist'))) {
     rmSync(join(root, 'dist', old), { recursive: true, force: true });
   }
+  const done = packaged.begin();
   await make('dir');
+  done();
   const folder = readdirSync(join(root, 'dist')).find((name) => /unpacked$|^mac/.test(name));
   if (folder === undefined) throw new SetupError('electron-builder left no application in dist/');
   const made = [`dist/${folder}`];

@@ -173,36 +173,53 @@ async function ensureSystemPackages(runtime, display) {
   if (still.length > 0) throw new SetupError(`Electron still lacks ${still.join(' ')}`);
 }
 
-/** What a build is made from. */
-const SOURCES = ['src-sim', 'src-lab', 'src-main', 'src-renderer'];
-const SOURCE_FILES = ['electron.config.ts', 'package.json', 'package-lock.json', 'tsconfig.base.json'];
-const stamp = join(root, 'out', '.built-from');
+/** What a build is made from, and what a package holds or is made by besides. */
+const SOURCES = [
+  ...['src-sim', 'src-lab', 'src-main', 'src-renderer'],
+  ...['electron.config.ts', 'package.json', 'package-lock.json', 'tsconfig.base.json'],
+];
+const PACKAGE_SOURCES = [...SOURCES, 'labs', 'build', 'LICENSE', 'electron-builder.config.js', 'scripts'];
 
-/** Changes whenever a source is touched: names, sizes and times, since reading them all would take longer. */
-function fingerprint() {
+/**
+ * Changes whenever a source is touched: made of names, sizes and times, since reading all would take longer.
+ *
+ * @param {readonly string[]} sources - files and folders; what is not there counts as such
+ */
+function fingerprint(sources) {
   const hash = createHash('sha256');
   /** @param {string} path */
   const add = (path) => {
-    const { size, mtimeMs } = statSync(join(root, path));
-    hash.update(`${path} ${size} ${mtimeMs}\n`);
+    const stat = statSync(join(root, path), { throwIfNoEntry: false });
+    if (stat?.isDirectory()) {
+      for (const name of readdirSync(join(root, path)).sort()) {
+        if (!/\.test\.ts$|^README\.md$/.test(name)) add(`${path}/${name}`);
+      }
+    } else hash.update(`${path} ${stat?.size} ${stat?.mtimeMs}\n`);
   };
-  /** @param {string} folder */
-  const walk = (folder) => {
-    if (!existsSync(join(root, folder))) return;
-    for (const entry of readdirSync(join(root, folder), { withFileTypes: true }).sort((a, b) =>
-      a.name < b.name ? -1 : 1,
-    )) {
-      const path = `${folder}/${entry.name}`;
-      if (entry.isDirectory()) walk(path);
-      else if (!/\.test\.ts$|\.md$/.test(entry.name)) add(path);
-    }
-  };
-  SOURCES.forEach(walk);
-  SOURCE_FILES.forEach(add);
+  sources.forEach(add);
   return hash.digest('hex');
 }
 
-export const buildIsFresh = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint();
+/**
+ * @param {string} product - the folder that was made
+ * @param {readonly string[]} sources
+ */
+function freshness(product, sources) {
+  const stamp = join(root, product, '.made-from');
+  return {
+    /** Whether the product was made from the sources as they are. */
+    isFresh: () => existsSync(stamp) && readFileSync(stamp, 'utf8') === fingerprint(sources),
+    /** To be called before the product is made; what it returns, afterwards. */
+    begin() {
+      const from = fingerprint(sources);
+      return () => writeFileSync(stamp, from);
+    },
+  };
+}
+
+const built = freshness('out', SOURCES);
+/** The packaged application in dist/. */
+export const packaged = freshness('dist', PACKAGE_SOURCES);
 
 /**
  * Builds main, preload and screen into out/ when a source is newer.
@@ -210,10 +227,10 @@ export const buildIsFresh = () => existsSync(stamp) && readFileSync(stamp, 'utf8
  * @throws {SetupError} with the bundler's words when the build fails
  */
 export async function ensureBuild() {
-  if (buildIsFresh()) return;
+  if (built.isFresh()) return;
   say('building the application');
   const started = Date.now();
-  const from = fingerprint();
+  const done = built.begin();
   rmSync(join(root, 'out'), { recursive: true, force: true });
   const { code, output } = await tool(
     'electron-vite/bin/electron-vite.js',
@@ -221,7 +238,7 @@ export async function ensureBuild() {
     { quiet: true, env: { FORCE_COLOR: process.stderr.isTTY ? '1' : '0' } },
   );
   if (code !== 0) throw new SetupError(`the build failed:\n${output.trim()}`);
-  writeFileSync(stamp, from);
+  done();
   say(`the application is built (${seconds(started)})`);
 }
 
@@ -237,7 +254,7 @@ export async function setUp({ electron = false, build = false, display = false }
   checkNode();
   const ready = () =>
     packagesAreThere() &&
-    (!build || buildIsFresh()) &&
+    (!build || built.isFresh()) &&
     (!electron || findRuntime() !== undefined) &&
     (!electron || !linux || missingLibraries(/** @type {ElectronRuntime} */ (findRuntime())).length === 0) &&
     (!display || !linux || !lacksXvfb());

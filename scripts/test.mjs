@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { entry, root, run, say, SetupError, tool } from './lib/process.mjs';
-import { ensureDisplay, packagesAreThere, setUp } from './set-up.mjs';
+import { ensureDisplay, packaged, packagesAreThere, setUp } from './set-up.mjs';
 
 /**
  * @typedef {{ passed: number, failed: number, output: string }} Outcome
@@ -144,6 +144,10 @@ const stages = [
     after: ['package'],
     alone: true,
     async run(more, env) {
+      if (!packaged.isFresh()) {
+        const { code, output } = await run(process.execPath, ['scripts/dist.mjs'], quiet);
+        if (code !== 0) return { passed: 0, failed: 1, output };
+      }
       const file = join(reports, 'e2e.json');
       const ended = await tool('@playwright/test/cli.js', ['test', ...more], {
         quiet: true,
