@@ -1,0 +1,417 @@
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { Input } from '../src-lab/input';
+import { parseTranscript } from '../src-lab/transcript';
+import type { InputReply, SessionView } from '../src-lab/view';
+import { contract, events, type Envelope, type EventName, type LabSummary, type Name } from './contract';
+import { Desktop } from './desktop';
+import type { News } from './notices';
+import { Progress } from './progress';
+import { serve } from './serve';
+import { Remembered } from './settings';
+import { openDatabase } from './sqlite';
+import { SqliteStore, type Store } from './store';
+import { migrate } from './migrations';
+import { Supervisor } from './supervisor';
+import { bundled } from './testing/bundle';
+import { temporaryFolder } from './testing/folder';
+import { SMALL_LAB, writeSmallLab } from './testing/lab';
+
+const worker = bundled(join(import.meta.dirname, 'worker.ts'));
+const folders = () => ({ home: join(temporaryFolder(), 'home'), labs: temporaryFolder() });
+
+const step: Input = {
+  kind: 'act',
+  action: { vmm: 'KVM_CREATE_VM', vm: 'td', type: 'KVM_X86_TDX_VM' },
+};
+const answer = (value: string): Input => ({ kind: 'answer', checkpoint: 'created', answer: value });
+
+/** The application without Electron: real worker, real database, real files. */
+function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: string) => Store) {
+  const sent: [string, unknown][] = [];
+  const exports = temporaryFolder();
+  const early: News[] = [];
+  let tell = (news: News): void => void early.push(news);
+  const progress = new Progress(
+    home,
+    Date.now,
+    () => {},
+    (news) => tell(news),
+    openStore,
+  );
+  const supervisor: Supervisor = new Supervisor({
+    file: worker(),
+    workerData: { labs },
+    log: () => {},
+    onLost: (why) => desktop.workerLost(why),
+    onProgress: (done, total) => desktop.workerProgress(done, total),
+  });
+  const desktop = new Desktop({
+    version: '0',
+    remembered: new Remembered(join(home, 'settings.json'), Date.now()),
+    progress,
+    supervisor,
+    log: () => {},
+    now: Date.now,
+    uuid: randomUUID,
+    emit: (name: EventName, payload: unknown) => {
+      sent.push([name, events[name].payload.parse(payload)]);
+    },
+    askFile: async (name) => join(exports, name),
+    askFolder: async () => exports,
+    applyTheme: () => {},
+  });
+  tell = (news) => desktop.tell(news);
+  early.forEach(tell);
+  onTestFinished(() => desktop.close());
+  const call = (name: Name, params: unknown): Promise<Envelope> =>
+    serve(desktop.handlers, name, params, () => {});
+  const get = async <T>(name: Name, params: unknown): Promise<T> => {
+    const envelope = await call(name, params);
+    if (!envelope.ok) throw new Error(`${envelope.code}: ${envelope.message}`);
+    return contract[name].reply.parse(envelope.value) as T;
+  };
+  const open = (lab = SMALL_LAB.id) => get<SessionView>('lab.open', { lab });
+  return {
+    desktop,
+    supervisor,
+    progress,
+    exports,
+    call,
+    get,
+    open,
+    begin: () => get<{ open: string | null; notices: { id: string; what: string }[] }>('app.start', {}),
+    input: (session: string, input: Input) => get<InputReply>('lab.input', { session, input }),
+    labs: () => get<LabSummary[]>('labs.list', {}),
+    sent: (name: EventName) => sent.filter(([event]) => event === name).map(([, payload]) => payload),
+  };
+}
+
+const codes = (notices: readonly { id: string }[]): string[] =>
+  notices.map(({ id }) => id.replace(/-\d+$/, ''));
+
+describe('a lab', () => {
+  test('reopens at the very same step after a new start, with every input', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const first = start(where);
+    const view = await first.open();
+    expect(view.inputs).toBe(0);
+    await first.input(view.session, step);
+    const last = await first.input(view.session, answer(SMALL_LAB.right));
+    expect(last).toMatchObject({
+      accepted: true,
+      inputs: 2,
+      progress: { score: SMALL_LAB.points, complete: true },
+    });
+    const before = await first.open();
+    first.desktop.close();
+
+    const second = start(where);
+    expect((await second.begin()).open).toBe(SMALL_LAB.id);
+    const after = await second.open();
+    expect(after).toEqual(before);
+    expect(await second.labs()).toMatchObject([
+      {
+        id: SMALL_LAB.id,
+        title: SMALL_LAB.title,
+        progress: {
+          session: view.session,
+          score: SMALL_LAB.points,
+          settled: 1,
+          checkpoints: 1,
+          complete: true,
+        },
+      },
+    ]);
+  });
+
+  test('without any input leaves no attempt behind', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, labs, progress } = start(where);
+    await open();
+    expect(progress.attempts(null)).toEqual([]);
+    expect(await labs()).toMatchObject([{ progress: null }]);
+  });
+
+  test('tells of a refused input and does not keep it', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, input, progress } = start(where);
+    const { session } = await open();
+    expect(await input(session, { kind: 'goto', step: 'nowhere' })).toMatchObject({
+      accepted: false,
+      inputs: 0,
+    });
+    expect((await input(session, { kind: 'goto', step: 'nowhere' })).refused).toContain('nowhere');
+    expect(progress.attempts(null)).toEqual([]);
+  });
+
+  test('begun anew keeps the earlier attempt', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, input, get, progress } = start(where);
+    const first = await open();
+    await input(first.session, step);
+    const second = await get<SessionView>('lab.restart', { lab: SMALL_LAB.id });
+    expect(second.session).not.toBe(first.session);
+    expect(second.inputs).toBe(0);
+    await input(second.session, step);
+    expect(progress.attempts(SMALL_LAB.id)).toMatchObject([
+      { id: second.session, ended: null, inputs: 1 },
+      { id: first.session, ended: expect.any(Number) as number, inputs: 1 },
+    ]);
+  });
+
+  test('closed is not reopened, and its session takes no input', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, get, begin, call } = start(where);
+    const { session } = await open();
+    await get('lab.close', {});
+    expect((await begin()).open).toBeNull();
+    expect(await call('lab.input', { session, input: step })).toMatchObject({ ok: false, code: 'not_open' });
+  });
+
+  test('whose content changed begins anew; the learner is told and the attempt stays exportable', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, input, begin, labs, get, sent, progress } = start(where);
+    await begin();
+    const old = await open();
+    await input(old.session, step);
+    await get('lab.close', {});
+    writeSmallLab(where.labs, 'Another title');
+    expect(await labs()).toMatchObject([{ title: 'Another title', progress: null }]);
+    const anew = await open();
+    expect(anew.inputs).toBe(0);
+    expect(anew.session).not.toBe(old.session);
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['lab_changed']);
+    expect(progress.attempt(old.session)).toMatchObject({ inputs: 1, ended: expect.any(Number) as number });
+    expect(await get('lab.export', { session: old.session })).toMatchObject({ inputs: 1 });
+  });
+
+  test('scored by another simulator is not scored again', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const first = start(where);
+    const old = await first.open();
+    await first.input(old.session, step);
+    const kept = first.progress.attempt(old.session)!;
+    first.desktop.close();
+    // The same attempt, as a simulator of another version would have left it.
+    const { headerLine, entryLine } = await import('../src-lab/transcript');
+    const head = { ...kept, session: randomUUID(), simVersion: 'other', started: kept.started + 1 };
+    const header = headerLine(head);
+    const store = SqliteStore.open(join(where.home, 'progress.db'));
+    const line = entryLine(header, { n: 1, at: 1, input: step });
+    store.append({ ...head, id: head.session, header }, 1, [line], kept.standing);
+    store.close();
+
+    const second = start(where);
+    expect((await second.open()).inputs).toBe(0);
+    expect(codes((await second.begin()).notices)).toEqual(['simulator_changed']);
+    expect(second.progress.lines(head.session)).toEqual([line]);
+  });
+
+  test('whose stored inputs were altered begins anew and says where', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const first = start(where);
+    const old = await first.open();
+    for (let i = 0; i < 3; i++) await first.input(old.session, { kind: 'reset' });
+    first.desktop.close();
+    const db = openDatabase(join(where.home, 'progress.db'));
+    db.exec(`UPDATE inputs SET line = replace(line, '"reset"', '"run"') WHERE n = 2`);
+    db.close();
+    const second = start(where);
+    expect((await second.open()).inputs).toBe(0);
+    const { notices } = await second.begin();
+    expect(codes(notices)).toEqual(['not_replayable']);
+    expect(notices[0]!.what).toContain('line 3');
+  });
+});
+
+describe('the course', () => {
+  test('shows the healthy labs and names the broken ones, once', async () => {
+    const where = folders();
+    const lab = writeSmallLab(where.labs);
+    mkdirSync(join(where.labs, '02-torn'));
+    writeFileSync(join(where.labs, '02-torn/lab.yaml'), 'format: 1\nid: [');
+    mkdirSync(join(where.labs, '03-twin'));
+    for (const file of readdirSync(lab)) {
+      writeFileSync(join(where.labs, '03-twin', file), readFileSync(join(lab, file)));
+    }
+    symlinkSync(lab, join(where.labs, '04-link'));
+    const { begin, labs, sent, call } = start(where);
+    await begin();
+    expect((await labs()).map(({ id }) => id)).toEqual([SMALL_LAB.id]);
+    await labs();
+    const notices = sent('notice') as { id: string; what: string }[];
+    expect(codes(notices)).toEqual(['lab_broken', 'lab_broken', 'lab_broken']);
+    expect(notices.map(({ what }) => what)).toEqual([
+      expect.stringContaining('"02-torn"') as string,
+      expect.stringContaining('"01-small"') as string,
+      expect.stringContaining('symbolic link') as string,
+    ]);
+    expect(await call('lab.open', { lab: '02-torn' })).toMatchObject({ ok: false, code: 'lab_broken' });
+  });
+
+  test('has no lab of a name that does not exist, and forgets that it was to be opened', async () => {
+    const where = folders();
+    const { desktop, begin, call } = start(where);
+    desktop.want('nothing-here');
+    expect((await begin()).open).toBe('nothing-here');
+    expect(await call('lab.open', { lab: 'nothing-here' })).toMatchObject({ ok: false, code: 'no_such_lab' });
+    expect((await begin()).open).toBeNull();
+  });
+
+  test('opens a lab by the name of its folder, where the learner left it', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const first = start(where);
+    const { session } = await first.open();
+    await first.input(session, step);
+    first.desktop.close();
+    const second = start(where);
+    second.desktop.want(SMALL_LAB.folder);
+    const view = await second.open((await second.begin()).open!);
+    expect(view).toMatchObject({ session, inputs: 1, lab: { id: SMALL_LAB.id } });
+    expect((await second.begin()).open).toBe(SMALL_LAB.id);
+  });
+
+  test('a second start asks the running screen, and a nonsense name is told', async () => {
+    const { desktop, begin, sent } = start(folders());
+    await begin();
+    desktop.want('small');
+    desktop.want('../../etc');
+    expect(sent('lab.wanted')).toEqual([{ lab: 'small' }]);
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['no_such_lab']);
+  });
+});
+
+describe('a worker that is lost', () => {
+  /** Ends the worker behind the supervisor's back, as a crash would. */
+  const crash = (supervisor: Supervisor): void => supervisor.cancel();
+
+  test('while idle: the session is replayed, shown again and goes on', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, input, supervisor, sent, begin } = start(where);
+    await begin();
+    const { session } = await open();
+    await input(session, step);
+    const before = await open();
+    crash(supervisor);
+    expect(await input(session, answer(SMALL_LAB.wrong))).toMatchObject({ accepted: true, inputs: 2 });
+    expect(sent('session.restored')).toEqual([{ session, view: before }]);
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['simulator_restarted']);
+  });
+
+  test('during an input: the input is not kept, the learner is told, the session goes on before it', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, input, supervisor, sent, begin, call, progress } = start(where);
+    await begin();
+    const { session } = await open();
+    await input(session, step);
+    const before = await open();
+    const apply = supervisor.call.bind(supervisor);
+    supervisor.call = (name, ...args) => {
+      const answered = apply(name, ...args);
+      if (name === 'apply') crash(supervisor);
+      return answered;
+    };
+    const refused = await call('lab.input', { session, input: { kind: 'reset' } });
+    supervisor.call = apply;
+    expect(refused).toMatchObject({ ok: false, code: 'input_stopped' });
+    expect(sent('session.restored')).toEqual([{ session, view: before }]);
+    expect(progress.lines(session)).toHaveLength(1);
+    expect(await input(session, { kind: 'reset' })).toMatchObject({ accepted: true, inputs: 2 });
+  });
+});
+
+describe('a disk that fails', () => {
+  test('takes the input back on the screen too, then the lab goes on', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    let readOnly = false;
+    const { open, input, call, sent, begin, get, exports } = start(where, (file) => {
+      const db = openDatabase(file);
+      migrate(db);
+      const store = new SqliteStore(db);
+      const append = store.append.bind(store);
+      store.append = (...args) => {
+        db.exec(`PRAGMA query_only = ${readOnly ? 1 : 0}`);
+        append(...args);
+      };
+      return store;
+    });
+    await begin();
+    const { session } = await open();
+    await input(session, step);
+    const before = await open();
+    readOnly = true;
+    const refused = await call('lab.input', { session, input: { kind: 'reset' } });
+    expect(refused).toMatchObject({ ok: false, code: 'not_saved' });
+    expect(!refused.ok && refused.message).toContain('1 input before it is saved');
+    expect(sent('session.restored')).toEqual([{ session, view: before }]);
+
+    expect(await input(session, answer(SMALL_LAB.right))).toMatchObject({ accepted: true, inputs: 2 });
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['in_memory']);
+    readOnly = false;
+    expect(await input(session, { kind: 'reset' })).toMatchObject({ accepted: true, inputs: 3 });
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['in_memory', 'saved_again']);
+    await get('lab.export', { session });
+    const [name] = readdirSync(exports);
+    const read = parseTranscript(readFileSync(join(exports, name!), 'utf8'));
+    expect(read.ok && read.transcript.entries.map(({ input: { kind } }) => kind)).toEqual([
+      'act',
+      'answer',
+      'reset',
+    ]);
+  });
+});
+
+describe('an export', () => {
+  test('is a finished transcript, of any attempt', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, input, get, exports, call, desktop, begin, sent } = start(where);
+    await begin();
+    const { session } = await open();
+    expect(await get('lab.export', { session })).toMatchObject({ inputs: 0 });
+    await input(session, step);
+    const { file } = await get<{ file: string }>('lab.export', { session });
+    expect(file).toMatch(/seamlab-small-\d{4}-\d\d-\d\dT[\d-]+\.jsonl$/);
+    const read = parseTranscript(readFileSync(file, 'utf8'));
+    expect(read).toMatchObject({ ok: true, transcript: { head: { session, lab: 'small' } } });
+    expect(await call('lab.export', { session: randomUUID() })).toMatchObject({
+      ok: false,
+      code: 'no_attempt',
+    });
+    await get('lab.restart', { lab: 'small' });
+    const again = await open();
+    await input(again.session, step);
+    await desktop.exportEvery();
+    expect(readdirSync(exports)).toHaveLength(2);
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['exported']);
+  });
+});
+
+describe('notices', () => {
+  test('wait for a screen that listens, and are told once', async () => {
+    const { desktop, begin, sent } = start(folders());
+    desktop.tell({ code: 'internal' });
+    expect(codes((await begin()).notices)).toEqual(['internal']);
+    expect((await begin()).notices).toEqual([]);
+    desktop.tell({ code: 'internal' });
+    expect(sent('notice')).toHaveLength(1);
+    desktop.screenCrashed();
+    expect(sent('notice')).toHaveLength(1);
+    expect(codes((await begin()).notices)).toEqual(['screen_crashed']);
+  });
+});
