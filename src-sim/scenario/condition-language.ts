@@ -31,26 +31,17 @@ const StatePath = z.string().min(1).max(80).meta({
 export const WHENS = ['now', 'ever', 'never', 'always'] as const;
 export type When = (typeof WHENS)[number];
 const when = {
-  when: z
-    .enum(WHENS)
-    .optional()
-    .meta({
-      description:
-        'now (when it is looked at), or over every moment watched: ever, never, always. Default now',
-    }),
+  when: z.enum(WHENS).optional().meta({
+    description: 'now (when it is looked at), or over every moment watched: ever, never, always. Default now',
+  }),
 };
 const OUTCOMES = ['returned', 'pending', 'queued', 'refused', 'unmodelled', 'limit'] as const;
 const EVENT_TYPES = ['call', 'return', 'tracepoint', 'mark', 'action'] as const;
 
 const pattern = {
-  event: z
-    .string()
-    .min(1)
-    .max(80)
-    .meta({
-      description:
-        'A tracepoint, a mark, a routine or the verb of an action: kvm_exit, init_latched, KVM_RUN',
-    }),
+  event: z.string().min(1).max(80).meta({
+    description: 'A tracepoint, a mark, a routine or the verb of an action: kvm_exit, init_latched, KVM_RUN',
+  }),
   type: z.enum(EVENT_TYPES).optional().meta({ description: 'Only events of this type' }),
   thread: z.string().min(1).max(24).optional().meta({ description: 'Only of this thread: vmm, td.vcpu0' }),
   where: z
@@ -202,12 +193,6 @@ function words(text: string): string {
     .split(/[\s,]+/)
     .sort()
     .join(' ');
-}
-
-function wanted(condition: { is?: Value; not?: Value; in?: readonly Value[] }): (shown: string) => boolean {
-  if (condition.in) return (shown) => condition.in!.some((value) => sameValue(shown, value));
-  if (condition.is !== undefined) return (shown) => sameValue(shown, condition.is!);
-  return (shown) => !sameValue(shown, condition.not!);
 }
 
 // Events ----------------------------------------------------------------------------------------------------------
