@@ -102,7 +102,7 @@ const stages = [
   },
   {
     name: 'unit',
-    needs: 'build',
+    needs: 'packages',
     async run(more) {
       const file = join(reports, 'unit.json');
       const ended = await tool(
