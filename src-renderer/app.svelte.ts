@@ -1,0 +1,286 @@
+import type { SessionView } from '../src-lab/view';
+import type { LabSummary, MenuCommand, Notice, Payload, Settings } from '../src-main/contract';
+import type { Answer, Client, Fault } from './bridge';
+import { LabState } from './lab/lab.svelte';
+import { DEFAULT_BINDINGS, type Bindings, type CommandId } from './shortcuts';
+import { Working } from './working.svelte';
+
+export type Dialog = 'settings' | 'shortcuts' | 'palette' | 'restart';
+/** Text sizes that the screen offers, in percent. */
+export const TEXT_SIZES = [80, 90, 100, 110, 125, 150, 175, 200] as const;
+
+/** Milliseconds of quiet after which pane sizes are written. */
+const PANES_SETTLE = 400;
+
+/** The whole screen: where the learner is, what they must be told, how things look. */
+export class App {
+  screen: 'starting' | 'home' | 'lab' | 'failed' = $state('starting');
+  fault: Fault | null = $state.raw(null);
+  version = $state('');
+  platform = $state('');
+  settings: Settings = $state.raw({ theme: 'system', textScale: 100, reducedMotion: false, panes: {} });
+  labs: readonly LabSummary[] | null = $state.raw(null);
+  lab: LabState | null = $state.raw(null);
+  notices: readonly Notice[] = $state.raw([]);
+  dialog: Dialog | null = $state(null);
+  /** Long work in main. */
+  busy: { readonly what: string; readonly progress: number } | null = $state.raw(null);
+  /** What was said last, and how often something was said: the same sentence twice is heard twice. */
+  said = $state.raw({ sentence: '', times: 0 });
+  bindings: Bindings = DEFAULT_BINDINGS;
+  readonly working = new Working();
+  /** What a region of the lab screen does about a command; filled in by the components that are there. */
+  readonly doers = new Map<CommandId, () => void>();
+  readonly #client: Client;
+  #faults = 0;
+  #panesTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(client: Client) {
+    this.#client = client;
+    client.on('notice', (notice) => this.notify(notice));
+    client.on('busy', (busy) => this.#showBusy(busy));
+    client.on('session.restored', ({ session, view }) => {
+      if (this.lab?.session === session) this.lab.restore(view);
+    });
+    client.on('menu', ({ command }) => this.#menu(command));
+    client.on('lab.wanted', ({ lab }) => void this.open(lab));
+  }
+
+  get isMac(): boolean {
+    return this.platform === 'darwin';
+  }
+
+  /** Asks main where the learner was, and goes there. */
+  async start(): Promise<void> {
+    const started = await this.#client.call('app.start', {});
+    if (!started.ok) {
+      this.fault = started.fault;
+      this.screen = 'failed';
+      return;
+    }
+    const { version, platform, settings, open, notices } = started.value;
+    this.version = version;
+    this.platform = platform;
+    this.settings = settings;
+    for (const notice of notices) this.notify(notice);
+    if (open === null || !(await this.open(open))) await this.home();
+  }
+
+  /** The course. A lab that was open stays where it is. */
+  async home(): Promise<void> {
+    if (this.screen === 'lab') {
+      this.lab = null;
+      this.screen = 'home';
+      await this.#ask('lab.close', {});
+    }
+    this.screen = 'home';
+    const labs = await this.working.during(this.#client.call('labs.list', {}));
+    if (labs.ok) this.labs = labs.value.toSorted((a, b) => a.number - b.number);
+    else {
+      this.labs = [];
+      this.#tell(labs.fault);
+    }
+  }
+
+  /** @returns whether the lab is open now; otherwise the learner was told why not. */
+  async open(lab: string): Promise<boolean> {
+    return this.#show(await this.working.during(this.#client.call('lab.open', { lab })));
+  }
+
+  /** Begins the open lab anew; the earlier attempt is kept by main. */
+  async restart(): Promise<void> {
+    if (this.lab === null) return;
+    this.#show(await this.working.during(this.#client.call('lab.restart', { lab: this.lab.lab.id })));
+  }
+
+  async export(): Promise<void> {
+    if (this.lab === null) return;
+    const { session } = this.lab;
+    const done = await this.#client.call('lab.export', { session });
+    if (!done.ok) return this.#tell(done.fault);
+    const { file, inputs } = done.value;
+    if (file === null) return;
+    this.notify({
+      id: `exported-${++this.#faults}`,
+      tone: 'info',
+      what: `The transcript was written to ${file}.`,
+      kept: `It holds ${inputs === 1 ? '1 input' : `${inputs} inputs`}; the attempt stays in Seamlab as well.`,
+      todo: `Grade it anywhere with: npx seamlab grade ${file}`,
+    });
+  }
+
+  async change(settings: Partial<Settings>): Promise<void> {
+    this.settings = { ...this.settings, ...settings };
+    const saved = await this.#client.call('settings.set', settings);
+    if (!saved.ok) this.#tell(saved.fault);
+  }
+
+  /** Text one size larger (1) or smaller (-1). */
+  resizeText(by: 1 | -1): void {
+    const now = this.settings.textScale;
+    const next = by > 0 ? TEXT_SIZES.find((size) => size > now) : TEXT_SIZES.findLast((size) => size < now);
+    if (next !== undefined) void this.change({ textScale: next });
+  }
+
+  /** Sizes of the panes of a split, in percent; null: never changed. */
+  panes(id: string): readonly number[] | null {
+    return this.settings.panes[id] ?? null;
+  }
+
+  /** Remembers them, once the learner lets go. */
+  setPanes(id: string, sizes: readonly number[]): void {
+    const rounded = sizes.map((size) => Math.round(size * 10) / 10);
+    this.settings = { ...this.settings, panes: { ...this.settings.panes, [id]: rounded } };
+    clearTimeout(this.#panesTimer);
+    this.#panesTimer = setTimeout(() => void this.change({ panes: this.settings.panes }), PANES_SETTLE);
+  }
+
+  notify(notice: Notice): void {
+    // The newest of a kind replaces the older ones: they are about the same thing.
+    const kind = (id: string): string => id.replace(/-\d+$/, '');
+    this.notices = [...this.notices.filter(({ id }) => kind(id) !== kind(notice.id)), notice];
+  }
+
+  dismiss(id: string): void {
+    this.notices = this.notices.filter((notice) => notice.id !== id);
+  }
+
+  say(sentence: string): void {
+    if (sentence !== '') this.said = { sentence, times: this.said.times + 1 };
+  }
+
+  async cancel(): Promise<void> {
+    await this.#ask('work.cancel', {});
+  }
+
+  /** Whether a command makes sense now. */
+  can(id: CommandId): boolean {
+    const { lab } = this;
+    switch (id) {
+      case 'palette':
+      case 'shortcuts':
+      case 'settings':
+      case 'theme-system':
+      case 'theme-light':
+      case 'theme-dark':
+      case 'text-reset':
+        return true;
+      case 'text-larger':
+        return this.settings.textScale < TEXT_SIZES.at(-1)!;
+      case 'text-smaller':
+        return this.settings.textScale > TEXT_SIZES[0];
+    }
+    if (lab === null) return false;
+    const { machine } = lab;
+    switch (id) {
+      case 'step':
+        return lab.thread?.enabled === true;
+      case 'run':
+        return machine.threads.some(({ enabled }) => enabled);
+      case 'back':
+      case 'first-moment':
+        return machine.moment > 0;
+      case 'forward':
+      case 'last-moment':
+        return machine.moment < machine.last;
+      case 'next-step':
+        return lab.nextStep !== undefined && lab.isReachable(lab.nextStep.id);
+      case 'previous-step':
+        return lab.previousStep !== undefined;
+      default:
+        return true;
+    }
+  }
+
+  /** Does what a key, a menu item or the palette asks for; nothing when it makes no sense now. */
+  async do(id: CommandId): Promise<void> {
+    if (!this.can(id)) return;
+    const { lab } = this;
+    switch (id) {
+      case 'palette':
+      case 'shortcuts':
+      case 'settings':
+      case 'restart':
+        this.dialog = id;
+        return;
+      case 'home':
+        return this.home();
+      case 'export':
+        return this.export();
+      case 'theme-system':
+        return this.change({ theme: 'system' });
+      case 'theme-light':
+        return this.change({ theme: 'light' });
+      case 'theme-dark':
+        return this.change({ theme: 'dark' });
+      case 'text-larger':
+        return this.resizeText(1);
+      case 'text-smaller':
+        return this.resizeText(-1);
+      case 'text-reset':
+        return this.change({ textScale: 100 });
+    }
+    if (lab === null) return;
+    const { machine } = lab;
+    switch (id) {
+      case 'stage-as-table':
+        lab.stageAsTable = !lab.stageAsTable;
+        return;
+      case 'step':
+        return void lab.stepThread(lab.thread!.name);
+      case 'run':
+        return void lab.run();
+      case 'reset':
+        return void lab.reset();
+      case 'back':
+        return lab.jump(machine.moment - 1);
+      case 'forward':
+        return lab.jump(machine.moment + 1);
+      case 'first-moment':
+        return lab.jump(0);
+      case 'last-moment':
+        return lab.jump(machine.last);
+      case 'next-step':
+        return void lab.goTo(lab.nextStep!.id);
+      case 'previous-step':
+        return void lab.goTo(lab.previousStep!.id);
+      default:
+        this.doers.get(id)?.();
+    }
+  }
+
+  #show(opened: Answer<SessionView>): boolean {
+    if (!opened.ok) {
+      this.#tell(opened.fault);
+      return false;
+    }
+    this.lab = new LabState(opened.value, {
+      say: (sentence) => this.say(sentence),
+      send: async (session, input) => {
+        const reply = await this.working.during(this.#client.call('lab.input', { session, input }));
+        if (reply.ok) return reply.value;
+        this.#tell(reply.fault);
+        return null;
+      },
+    });
+    this.screen = 'lab';
+    return true;
+  }
+
+  async #ask(name: 'lab.close' | 'work.cancel', params: Record<string, never>): Promise<void> {
+    const answer = await this.#client.call(name, params);
+    if (!answer.ok) this.#tell(answer.fault);
+  }
+
+  #tell({ code, message }: Fault): void {
+    this.notify({ id: `${code}-${++this.#faults}`, tone: 'error', what: message, kept: '', todo: '' });
+  }
+
+  #showBusy({ what, progress }: Payload<'busy'>): void {
+    this.busy = progress === null ? null : { what, progress };
+  }
+
+  #menu(command: MenuCommand): void {
+    void this.do(command);
+  }
+}

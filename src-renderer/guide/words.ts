@@ -1,0 +1,48 @@
+import type { Checkpoint, LabDoc, Standing } from '../lab/lab.svelte';
+
+/** `1 point`, `0.5 points`, `2 points`. */
+export function pointsOf(points: number): string {
+  return points === 1 ? '1 point' : `${showPoints(points)} points`;
+}
+
+/** Points with at most two decimals, none when whole. */
+export function showPoints(points: number): string {
+  return String(Math.round(points * 100) / 100);
+}
+
+/** What a lab does about answers that are wrong, in one sentence. */
+export function policyText({ retry, wrongCosts, revealAfter }: LabDoc['policy']): string {
+  const counts = { best: 'Your best attempt counts', last: 'Your last attempt counts', first: 'Only your first attempt counts' };
+  const parts = [counts[retry]];
+  if (wrongCosts > 0) parts.push(`a wrong answer costs ${pointsOf(wrongCosts)}`);
+  if (revealAfter > 0) parts.push(`after ${revealAfter} wrong answers the right one is shown`);
+  return `${parts.join('; ')}.`;
+}
+
+export const KIND_NAMES: Readonly<Record<Checkpoint['kind'], string>> = {
+  predict: 'Predict',
+  order: 'Put in order',
+  state: 'Make it true',
+};
+
+/** How a checkpoint stands, in a few words; empty while nothing was tried. */
+export function standingText(standing: Standing | undefined, points: number): string {
+  if (standing === undefined) return '';
+  const { state, attempts, earned } = standing;
+  const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
+  switch (state) {
+    case 'passed':
+      return `Passed, ${showPoints(earned)} of ${pointsOf(points)}`;
+    case 'revealed':
+      return `Answer shown, ${showPoints(earned)} of ${pointsOf(points)}`;
+    case 'failed':
+      return `Not right yet, ${tries}`;
+    case 'open':
+      return attempts === 0 ? '' : tries;
+  }
+}
+
+/** Words for minutes and course times: `20 minutes`. */
+export function minutesOf(minutes: number): string {
+  return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+}

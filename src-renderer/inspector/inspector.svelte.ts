@@ -1,0 +1,99 @@
+import { SvelteSet } from 'svelte/reactivity';
+import type { FieldDoc } from '../../src-lab/view';
+import { branchesTo, linesOf, matches, treeOf, type Line } from './tree';
+
+/** The state tree as it is shown: which branches are open, what is searched, where the keyboard is. Holds no DOM. */
+export class InspectorState {
+  query = $state('');
+  /** Only what the last input changed. */
+  changedOnly = $state(false);
+  /** Path of the line that the keyboard is on. */
+  current: string | null = $state(null);
+  readonly #fields: readonly FieldDoc[];
+  readonly #open: SvelteSet<string>;
+  readonly #changed: () => ReadonlySet<number>;
+  readonly nodes;
+
+  /**
+   * @param changed - indices of the fields that the last input changed.
+   * @param open - branches that are open at first.
+   */
+  constructor(fields: readonly FieldDoc[], changed: () => ReadonlySet<number>, open: readonly string[] = []) {
+    this.#fields = fields;
+    this.#changed = changed;
+    this.nodes = treeOf(fields);
+    this.#open = new SvelteSet(open);
+  }
+
+  readonly lines: readonly Line[] = $derived.by(() => {
+    const query = this.query.trim();
+    const changed = this.changedOnly ? this.#changed() : null;
+    const keeps =
+      query === '' && changed === null
+        ? null
+        : (i: number) => (query === '' || matches(this.#fields[i]!, query)) && (changed === null || changed.has(i));
+    return linesOf(this.nodes, (path) => this.#open.has(path), keeps);
+  });
+
+  /** The line that Tab reaches: the current one while it is shown, else the first. */
+  readonly stop: string | null = $derived(
+    this.lines.some(({ node }) => node.path === this.current) ? this.current : (this.lines[0]?.node.path ?? null),
+  );
+
+  toggle(path: string, open: boolean = !this.#open.has(path)): void {
+    if (open) this.#open.add(path);
+    else this.#open.delete(path);
+  }
+
+  /** Opens every branch on the way to a field and goes there; a search that hides it ends. */
+  reveal(path: string): void {
+    for (const branch of branchesTo(path)) this.#open.add(branch);
+    this.query = '';
+    this.changedOnly = false;
+    this.current = path;
+  }
+
+  /**
+   * What a key does, as trees do: arrows move, open and close; Home and End go to the ends; a letter to the next line that
+   * begins with it.
+   *
+   * @returns whether the key meant something.
+   */
+  press(key: string): boolean {
+    const { lines } = this;
+    const at = lines.findIndex(({ node }) => node.path === this.stop);
+    const line = lines[at];
+    if (line === undefined) return false;
+    const go = (i: number): true => {
+      this.current = lines[Math.max(0, Math.min(lines.length - 1, i))]!.node.path;
+      return true;
+    };
+    const isBranch = line.node.children.length > 0;
+    switch (key) {
+      case 'ArrowDown':
+        return go(at + 1);
+      case 'ArrowUp':
+        return go(at - 1);
+      case 'Home':
+        return go(0);
+      case 'End':
+        return go(lines.length - 1);
+      case 'ArrowRight':
+        if (isBranch && !line.open) this.toggle(line.node.path, true);
+        else if (isBranch) go(at + 1);
+        return true;
+      case 'ArrowLeft':
+        if (isBranch && line.open) this.toggle(line.node.path, false);
+        else if (line.parent !== null) this.current = line.parent;
+        return true;
+      case '*':
+        for (const sibling of lines) if (sibling.parent === line.parent) this.toggle(sibling.node.path, true);
+        return true;
+    }
+    if (key.length !== 1 || key === ' ') return false;
+    const after = [...lines.slice(at + 1), ...lines.slice(0, at + 1)];
+    const hit = after.find(({ node }) => node.name.toLowerCase().startsWith(key.toLowerCase()));
+    if (hit !== undefined) this.current = hit.node.path;
+    return hit !== undefined;
+  }
+}

@@ -1,0 +1,238 @@
+import type { InputReply, SessionView } from '../../src-lab/view';
+import type { Params } from '../../src-main/contract';
+import { SvelteMap } from 'svelte/reactivity';
+import { Ordering } from '../guide/ordering.svelte';
+import { sayThread } from '../stage/stage';
+import { Console } from '../timeline/console.svelte';
+import type { Vocabulary } from '../timeline/command';
+import { MachineState } from './machine.svelte';
+
+export type Input = Params<'lab.input'>['input'];
+export type LabDoc = SessionView['lab'];
+export type Checkpoint = LabDoc['checkpoints'][number];
+export type Standing = SessionView['progress']['checkpoints'][number];
+
+/** What became of an input: main's reply, or null when the call itself failed and the learner was told. */
+export type Send = (session: string, input: Input) => Promise<InputReply | null>;
+
+/** How a lab is dealt with by whoever holds it. */
+export interface Outside {
+  readonly send: Send;
+  /** Says something to whoever listens to the screen instead of seeing it. */
+  readonly say: (sentence: string) => void;
+}
+
+/** An input that was not applicable: the command as it was given, and why not. */
+export interface Refused {
+  readonly command: string;
+  readonly why: string;
+}
+
+/** Parts of the lab screen; each is a landmark, a tab where there is little room, and a stop of F6. */
+export const REGIONS = ['guide', 'stage', 'timeline', 'state'] as const;
+export type Region = (typeof REGIONS)[number];
+
+/** The open lab. Everything here is what main said last, except what is only of this screen: choices and drafts. */
+export class LabState {
+  readonly session: string;
+  readonly lab: LabDoc;
+  readonly actions: SessionView['actions'];
+  readonly vms: SessionView['vms'];
+  readonly console: Console;
+  progress: SessionView['progress'] = $state.raw()!;
+  machine: MachineState = $state.raw()!;
+  inputs = $state(0);
+  refused: Refused | null = $state.raw(null);
+  /** Thread that `step` means; follows who acted last until the learner chooses one. */
+  #chosen: string | null = $state(null);
+  /** Event of the trace that is marked. */
+  event: number | null = $state(null);
+  /** State path that the inspector explains. */
+  path: string | null = $state(null);
+  stageAsTable = $state(false);
+  /** What the lower region shows. */
+  tab: 'trace' | 'action' = $state('trace');
+  /** Region that is shown where there is room for one. */
+  region: Region = $state('guide');
+  /** Actor and verb that the action panel shows. */
+  composing: { readonly actor: string; readonly verb: string } | null = $state.raw(null);
+  /** Predictions that are written down but not given yet, by checkpoint. */
+  readonly predictions = new SvelteMap<string, string>();
+  readonly #orderings = new Map<string, Ordering>();
+  readonly #outside: Outside;
+  #wanted: number | null = null;
+  #jumping = false;
+
+  constructor(view: SessionView, outside: Outside) {
+    this.session = view.session;
+    this.lab = view.lab;
+    this.actions = view.actions;
+    this.vms = view.vms;
+    this.#outside = outside;
+    this.restore(view);
+    this.console = new Console(
+      () => this.vocabulary,
+      (input, command) => this.send(input, command),
+    );
+  }
+
+  /** Shows the session as main has it now. */
+  restore(view: SessionView): void {
+    this.progress = view.progress;
+    this.machine = new MachineState(view.machine);
+    this.inputs = view.inputs;
+    this.refused = null;
+    this.event = null;
+  }
+
+  get vocabulary(): Vocabulary {
+    return { actions: this.actions, vms: this.vms, threads: this.machine.threads.map(({ name }) => name) };
+  }
+
+  readonly step = $derived.by(() => this.lab.steps.find(({ id }) => id === this.progress.step) ?? this.lab.steps[0]!);
+  readonly stepIndex = $derived.by(() => this.lab.steps.indexOf(this.step));
+  readonly nextStep = $derived.by(() => this.lab.steps[this.stepIndex + 1]);
+  readonly previousStep = $derived.by(() => this.lab.steps[this.stepIndex - 1]);
+
+  isReachable(step: string): boolean {
+    return this.progress.reachable.includes(step);
+  }
+
+  checkpoint(id: string): Checkpoint | undefined {
+    return this.lab.checkpoints.find((checkpoint) => checkpoint.id === id);
+  }
+
+  standing(id: string): Standing | undefined {
+    return this.progress.checkpoints.find((checkpoint) => checkpoint.id === id);
+  }
+
+  /** Whether every checkpoint of a step is passed or revealed, so that a gate opens. */
+  isSettled(step: string): boolean {
+    const own = this.lab.checkpoints.filter((checkpoint) => checkpoint.step === step);
+    return own.every(({ id }) => isSettled(this.standing(id)));
+  }
+
+  /** The sequence that is being put together for a checkpoint; at first the answer given last. */
+  ordering(id: string, items: readonly string[]): Ordering {
+    const known = this.#orderings.get(id);
+    if (known !== undefined) return known;
+    const answer = this.standing(id)?.answer;
+    const ordering = new Ordering(items, Array.isArray(answer) ? answer : []);
+    this.#orderings.set(id, ordering);
+    return ordering;
+  }
+
+  /** The thread whose next step the stage explains. */
+  readonly thread = $derived.by(() => {
+    const { machine } = this;
+    const chosen = this.#chosen === null ? undefined : machine.thread(this.#chosen);
+    if (chosen !== undefined) return chosen;
+    const acted = machine.count === 0 ? undefined : machine.thread(machine.event(machine.count - 1)!.thread);
+    return acted ?? machine.threads[0];
+  });
+  readonly follows = $derived(this.#chosen === null);
+
+  /** Chooses a thread; null: follow whoever acted last. */
+  choose(thread: string | null): void {
+    this.#chosen = thread;
+  }
+
+  /**
+   * Sends an input and shows what it did.
+   *
+   * @param command - as the console would take it; for the words of a refusal.
+   */
+  async send(input: Input, command: string): Promise<boolean> {
+    const reply = await this.#outside.send(this.session, input);
+    if (reply === null) return false;
+    this.progress = reply.progress;
+    this.inputs = reply.inputs;
+    this.machine.apply(reply.machine, input.kind === 'jump' || !reply.accepted);
+    if (!reply.accepted) {
+      this.refused = { command, why: reply.refused ?? 'This is not possible now.' };
+      this.#outside.say(`${command} was refused. ${this.refused.why}`);
+      return false;
+    }
+    this.refused = null;
+    if (input.kind !== 'jump') this.event = null;
+    this.#outside.say(this.#sentence(input));
+    return true;
+  }
+
+  async act(action: unknown, command: string): Promise<boolean> {
+    return this.send({ kind: 'act', action } as Input, command);
+  }
+
+  async stepThread(thread: string): Promise<boolean> {
+    return this.send({ kind: 'step', thread }, `step ${thread}`);
+  }
+
+  async run(): Promise<boolean> {
+    return this.send({ kind: 'run' }, 'run');
+  }
+
+  async reset(): Promise<boolean> {
+    return this.send({ kind: 'reset' }, 'reset');
+  }
+
+  async goTo(step: string): Promise<boolean> {
+    return this.send({ kind: 'goto', step }, `goto ${step}`);
+  }
+
+  async answer(checkpoint: string, answer: string | readonly string[]): Promise<boolean> {
+    const value = typeof answer === 'string' ? answer : [...answer];
+    return this.send({ kind: 'answer', checkpoint, answer: value }, `answer ${checkpoint}`);
+  }
+
+  async hint(checkpoint: string): Promise<boolean> {
+    return this.send({ kind: 'hint', checkpoint }, `hint ${checkpoint}`);
+  }
+
+  /** Shows another moment. Calls that come while one is under way wait, and only the last of them is made. */
+  async jump(moment: number): Promise<void> {
+    this.#wanted = Math.max(0, Math.min(this.machine.last, moment));
+    if (this.#jumping) return;
+    this.#jumping = true;
+    while (this.#wanted !== null) {
+      const to: number = this.#wanted;
+      this.#wanted = null;
+      if (to !== this.machine.moment) await this.send({ kind: 'jump', moment: to }, `jump ${to}`);
+    }
+    this.#jumping = false;
+  }
+
+  /** Shows the moment at which an event has happened, and marks it in the trace. */
+  async showEvent(event: number | null, moment: number | null): Promise<void> {
+    const to = moment ?? (event === null ? undefined : this.machine.event(event)?.moment);
+    if (to !== undefined) await this.jump(to);
+    this.event = event;
+    this.tab = 'trace';
+  }
+
+  /** What an input did, in one sentence, for those who listen. */
+  #sentence(input: Input): string {
+    const { machine } = this;
+    switch (input.kind) {
+      case 'act':
+        return machine.outcome?.say ?? '';
+      case 'step':
+        return machine.happened?.moment === machine.moment
+          ? machine.happened.say
+          : sayThread(machine.thread(input.thread) ?? machine.threads[0]!);
+      case 'run':
+        return machine.happened?.say ?? 'Nothing could go on.';
+      case 'jump':
+        return `Moment ${machine.moment} of ${machine.last}. ${machine.happened?.say ?? ''}`;
+      case 'reset':
+        return 'The machine is at the beginning of this situation.';
+      case 'goto':
+        return `${this.step.title}.`;
+      default:
+        return '';
+    }
+  }
+}
+
+export function isSettled(standing: Standing | undefined): boolean {
+  return standing !== undefined && (standing.state === 'passed' || standing.state === 'revealed');
+}

@@ -1,0 +1,109 @@
+import type { EventView, FieldDoc, MachineDelta, MachineView, OutcomeView, ThreadView } from '../../src-lab/view';
+
+const NOTHING: ReadonlySet<number> = new Set();
+
+/**
+ * The machine as the screen knows it: always what main said last. Values travel by index, events in order.
+ *
+ * After a jump back, events that are known but have not happened yet at the moment shown stay known: from `count` up to
+ * `known`. They go when history is left there and a new line begins.
+ */
+export class MachineState {
+  readonly fields: readonly FieldDoc[];
+  values: readonly string[] = $state.raw([]);
+  threads: readonly ThreadView[] = $state.raw([]);
+  moment = $state(0);
+  last = $state(0);
+  outcome: OutcomeView | null = $state.raw(null);
+  /** Indices of the fields that the last input changed. */
+  changed: ReadonlySet<number> = $state.raw(NOTHING);
+  /** Events that have happened at the moment shown. */
+  count = $state(0);
+  /** Events known, those to come included. */
+  known = $state(0);
+  /** Grows whenever a known event was replaced by another: whoever keeps a digest of the trace starts anew. */
+  generation = $state(0);
+  readonly #events: EventView[] = [];
+  readonly #indexOf: ReadonlyMap<string, number>;
+
+  constructor(view: MachineView) {
+    this.fields = view.fields;
+    this.#indexOf = new Map(view.fields.map(({ path }, i) => [path, i]));
+    this.values = view.values;
+    this.threads = view.threads;
+    this.#events.push(...view.events);
+    this.moment = view.moment;
+    this.last = view.last;
+    this.outcome = view.outcome;
+    this.count = this.known = this.#events.length;
+  }
+
+  /**
+   * Takes over what an input changed.
+   *
+   * @param staysOnLine - the input was a jump: events beyond the moment shown are still to come.
+   */
+  apply(delta: MachineDelta, staysOnLine: boolean): void {
+    const isStill =
+      delta.events.length === 0 && delta.keep === this.count && delta.moment === this.moment && delta.last === this.last;
+    if (delta.changed.length > 0) {
+      const values = [...this.values];
+      for (const [i, value] of delta.changed) values[i] = value;
+      this.values = values;
+    }
+    if (!isStill || delta.changed.length > 0) {
+      this.changed = delta.changed.length === 0 ? NOTHING : new Set(delta.changed.map(([i]) => i));
+    }
+    this.threads = delta.threads;
+    this.moment = delta.moment;
+    this.last = delta.last;
+    this.outcome = delta.outcome;
+    if (isStill) return;
+    const count = delta.keep + delta.events.length;
+    if (!staysOnLine && delta.keep < this.known) this.generation += 1;
+    delta.events.forEach((event, i) => (this.#events[delta.keep + i] = event));
+    if (!staysOnLine) this.#events.length = count;
+    this.count = count;
+    this.known = this.#events.length;
+  }
+
+  /** The n-th event, 0 to `known - 1`; undefined outside. */
+  event(n: number): EventView | undefined {
+    void this.generation;
+    void this.known;
+    return this.#events[n];
+  }
+
+  /** The value of the field at `path`; undefined when the platform has none. */
+  value(path: string): string | undefined {
+    const i = this.#indexOf.get(path);
+    return i === undefined ? undefined : this.values[i];
+  }
+
+  /** Whether the last input changed the field at `path`. */
+  hasChanged(path: string): boolean {
+    const i = this.#indexOf.get(path);
+    return i !== undefined && this.changed.has(i);
+  }
+
+  /** Index of the newest action's event; 0 when nothing was done yet. */
+  readonly lastAction: number = $derived.by(() => {
+    for (let n = this.count - 1; n >= 0; n--) if (this.event(n)!.type === 'action') return n;
+    return 0;
+  });
+
+  /** The newest thing worth a sentence since the newest action: what KVM or the machine did, else the action itself. */
+  readonly happened: EventView | undefined = $derived.by(() => {
+    let calls: EventView | undefined;
+    for (let n = this.count - 1; n >= this.lastAction; n--) {
+      const event = this.event(n)!;
+      if (event.type === 'mark' || event.type === 'tracepoint') return event;
+      if (event.moment === this.moment) calls ??= event;
+    }
+    return calls ?? this.event(this.lastAction);
+  });
+
+  thread(name: string): ThreadView | undefined {
+    return this.threads.find((thread) => thread.name === name);
+  }
+}

@@ -1,0 +1,12 @@
+import './zod';
+import './styles/fonts.css';
+import './styles/tokens.css';
+import './styles/base.css';
+import { mount } from 'svelte';
+import App from './App.svelte';
+import { App as AppState } from './app.svelte';
+import { Client } from './bridge';
+
+const app = new AppState(new Client(window.seamlab));
+mount(App, { target: document.getElementById('screen')!, props: { app } });
+void app.start();

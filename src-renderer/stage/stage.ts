@@ -1,0 +1,246 @@
+import type { EventView, ThreadView } from '../../src-lab/view';
+
+/** Lanes from the top of the picture to its bottom. */
+export const LANES = ['guest', 'seam', 'kvm', 'vmm', 'hardware'] as const;
+export type Layer = (typeof LANES)[number];
+
+/** What a lane is called, shortly and in one sentence; the same words everywhere. */
+export const LAYER_NAMES: Readonly<Record<Layer, { readonly name: string; readonly short: string; readonly say: string }>> = {
+  guest: { name: 'Guest', short: 'guest', say: 'The virtual processor, executing the guest’s own code.' },
+  seam: { name: 'TDX module', short: 'seam', say: 'Intel’s module in SEAM mode: it alone touches the state of a TD.' },
+  kvm: { name: 'KVM', short: 'kvm', say: 'The host kernel: ioctls, exits, the shadow APIC.' },
+  vmm: { name: 'VMM', short: 'vmm', say: 'Userspace: creates VMs and calls KVM_RUN.' },
+  hardware: { name: 'Hardware', short: 'hw', say: 'Physical CPUs, their local APICs, posted-interrupt descriptors.' },
+};
+
+/** What the stage needs of the machine; `MachineState` is one. */
+export interface Seen {
+  readonly threads: readonly ThreadView[];
+  readonly count: number;
+  /** Where the newest action begins in the trace. */
+  readonly lastAction: number;
+  event(n: number): EventView | undefined;
+  value(path: string): string | undefined;
+  hasChanged(path: string): boolean;
+}
+
+/** A piece of key state, shown in the lane of the layer that owns it. */
+export interface Fact {
+  readonly label: string;
+  readonly value: string;
+  /** State path. */
+  readonly path: string;
+  readonly changed: boolean;
+}
+
+/**
+ * An INIT or SIPI at a vCPU.
+ * `stopped`: latched in KVM and held for ever; `dropped`: thrown away by KVM; `waits`: latched and will act; `acted`: it has.
+ */
+export interface Signal {
+  readonly name: 'INIT' | 'SIPI';
+  readonly fate: 'stopped' | 'dropped' | 'waits' | 'acted';
+  /** What it did or why it did not, in a few words. */
+  readonly say: string;
+}
+
+export interface Frame {
+  readonly routine: string;
+  readonly step: string;
+  readonly doc: string;
+  readonly source: string;
+}
+
+export interface Column {
+  readonly thread: ThreadView;
+  readonly vm: string | null;
+  readonly vcpu: number | null;
+  /** False: KVM_CREATE_VCPU has not made it. */
+  readonly exists: boolean;
+  readonly kind: 'vmm' | 'td' | 'vmx';
+  /** Routines under way, by layer; innermost first. */
+  readonly frames: Readonly<Record<Layer, readonly Frame[]>>;
+  /** Layers through which the thread went since the newest action; the last one is where it is. */
+  readonly trail: readonly Layer[];
+  readonly facts: Readonly<Record<Layer, readonly Fact[]>>;
+  readonly signals: readonly Signal[];
+}
+
+/** Columns that belong to one VM, or to userspace alone. */
+export interface Group {
+  readonly name: string;
+  readonly label: string;
+  readonly kind: Column['kind'] | 'none';
+  readonly columns: readonly Column[];
+  /** The VM is beyond repair: what says so; null: it is not. */
+  readonly dead: string | null;
+}
+
+/** World switches of a trail that are drawn; older ones are left out. */
+const TRAIL = 8;
+const LAYER_SET: readonly string[] = LANES;
+
+/** The machine as five lanes: columns of threads, grouped by VM, always equal to the state. */
+export function stageOf(seen: Seen): Group[] {
+  const groups = new Map<string, Column[]>();
+  const news = newsOf(seen);
+  for (const thread of seen.threads) {
+    const column = columnOf(seen, thread, news);
+    const name = column.vm ?? 'userspace';
+    groups.set(name, [...(groups.get(name) ?? []), column]);
+  }
+  return [...groups].map(([name, columns]) => {
+    const kind = columns[0]!.vm === null ? 'vmm' : kindOf(seen, name);
+    const dead =
+      seen.value(`${name}.module.fatal`) === '1' ? 'fatal' : seen.value(`${name}.vm_bugged`) === '1' ? 'bugged' : null;
+    return { name, label: GROUP_LABELS[kind], kind, columns, dead };
+  });
+}
+
+const GROUP_LABELS = { vmm: 'userspace', td: 'TD', vmx: 'VMX guest', none: 'not created' } as const;
+
+function kindOf(seen: Seen, vm: string): 'td' | 'vmx' | 'none' {
+  const type = seen.value(`${vm}.type`);
+  if (type === 'KVM_X86_TDX_VM') return 'td';
+  return type === undefined || type === 'NONE' ? 'none' : 'vmx';
+}
+
+function columnOf(seen: Seen, thread: ThreadView, news: readonly News[]): Column {
+  const [, vm = null, id] = /^(.+)\.vcpu(\d+)$/.exec(thread.name) ?? [];
+  const vcpu = id === undefined ? null : Number(id);
+  const kind = vm === null ? 'vmm' : kindOf(seen, vm) === 'td' ? 'td' : 'vmx';
+  const frames = perLayer((layer) => thread.stack.filter((frame) => frame.layer === layer).reverse());
+  return {
+    thread,
+    vm,
+    vcpu,
+    kind,
+    exists: vcpu === null || seen.value(`${thread.name}.created`) === '1',
+    frames,
+    trail: trailOf(seen, thread),
+    facts: factsOf(seen, thread, kind),
+    signals: vm === null ? [] : signalsOf(seen, thread.name, kind === 'td', news.filter((one) => one.vm === vm && one.vcpu === vcpu)),
+  };
+}
+
+function perLayer<T>(make: (layer: Layer) => T): Record<Layer, T> {
+  return Object.fromEntries(LANES.map((layer) => [layer, make(layer)])) as Record<Layer, T>;
+}
+
+/** Layers that a thread went through since the newest action, without repetitions; at least the one where it is. */
+function trailOf(seen: Seen, { name, layer }: ThreadView): Layer[] {
+  const trail: Layer[] = [];
+  const go = (to: Layer): void => {
+    if (trail.at(-1) !== to) trail.push(to);
+  };
+  for (let n = seen.lastAction; n < seen.count; n++) {
+    const event = seen.event(n)!;
+    if (event.thread !== name || event.type === 'action') continue;
+    if (event.type === 'call' && event.depth === 0) go('vmm');
+    go(event.layer);
+  }
+  go(layer);
+  return trail.slice(-TRAIL - 1);
+}
+
+function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<Layer, Fact[]> {
+  const facts = perLayer<Fact[]>(() => []);
+  const add = (layer: Layer, path: string, label: string, show: (value: string) => string | null = (value) => value): void => {
+    const raw = seen.value(path);
+    const value = raw === undefined ? null : show(raw);
+    if (value !== null) facts[layer].push({ label, value, path, changed: seen.hasChanged(path) });
+  };
+  const unless = (nothing: string) => (value: string) => (value === nothing ? null : value);
+  const when = (word: string) => (value: string) => (value === '1' ? word : null);
+  const cpu = `cpu${thread.cpu}`;
+  add('hardware', `${cpu}.context`, 'context');
+  add('hardware', `${cpu}.irqs_off`, 'interrupts', when('off'));
+  add('hardware', `${cpu}.init_pending`, 'physical INIT', when('pending'));
+  add('hardware', `${cpu}.irr`, 'irr', unless(''));
+  if (kind === 'vmm') return facts;
+  const { name } = thread;
+  if (seen.value(`${name}.created`) !== '1') return facts;
+  add('guest', `${name}.guest.started`, 'code', (value) => (value === '1' ? 'has run' : 'never ran'));
+  add('guest', `${name}.guest.op`, 'next', unless('NONE'));
+  add('guest', `${name}.guest.resets`, 'resets', unless('0'));
+  add('guest', `${name}.guest.starts`, 'starts', unless('0'));
+  if (kind === 'td') {
+    add('seam', `${name}.tdvps.state`, 'vCPU');
+    add('seam', `${name}.tdvps.pend_nmi`, 'PEND_NMI', unless('0'));
+  }
+  add('kvm', `${name}.mp_state`, 'mp_state');
+  add('kvm', `${name}.mode`, 'mode');
+  add('kvm', `${name}.requests`, 'requests', unless(''));
+  add('vmm', `${name}.run.exit_reason`, 'exit', (value) => (/UNKNOWN$/.test(value) ? null : value.replace(/^KVM_EXIT_/, '')));
+  return facts;
+}
+
+/** What a mark of the trace says about a vCPU's INIT and SIPI. */
+interface News {
+  readonly vm: string;
+  readonly vcpu: number;
+  readonly event: string;
+  readonly text: string;
+}
+const NEWS = new Set(['sipi_blocked', 'vcpu_reset', 'sipi_delivered', 'sipi_ignored']);
+
+function newsOf(seen: Seen): News[] {
+  const news: News[] = [];
+  let target = '';
+  for (let n = seen.lastAction; n < seen.count; n++) {
+    const { type, name, text, thread } = seen.event(n)!;
+    if (type === 'action') target = /\bvm=(\S+)/.exec(text)?.[1] ?? '';
+    if (type !== 'mark' || !NEWS.has(name)) continue;
+    const vcpu = /\bvcpu (\d+)/.exec(text)?.[1];
+    if (vcpu !== undefined) news.push({ vm: /^(.+)\.vcpu\d+$/.exec(thread)?.[1] ?? target, vcpu: Number(vcpu), event: name, text });
+  }
+  return news;
+}
+
+function signalsOf(seen: Seen, vcpu: string, isTd: boolean, news: readonly News[]): Signal[] {
+  const latched = (seen.value(`${vcpu}.apic.pending_events`) ?? '').split(' ');
+  const vector = seen.value(`${vcpu}.apic.sipi_vector`) ?? '';
+  const signals: Signal[] = [];
+  const happened = (event: string): News | undefined => news.findLast((one) => one.event === event);
+  if (latched.includes('INIT')) {
+    signals.push(
+      isTd
+        ? { name: 'INIT', fate: 'stopped', say: 'stays latched' }
+        : { name: 'INIT', fate: 'waits', say: 'latched, resets at the next look' },
+    );
+  } else if (!isTd && happened('vcpu_reset')?.text.includes('yes')) {
+    signals.push({ name: 'INIT', fate: 'acted', say: 'reset the vCPU' });
+  }
+  if (latched.includes('SIPI')) {
+    signals.push(
+      isTd
+        ? { name: 'SIPI', fate: 'stopped', say: `${vector}, to be dropped` }
+        : { name: 'SIPI', fate: 'waits', say: `${vector}, latched` },
+    );
+  } else if (happened('sipi_blocked')) {
+    signals.push({ name: 'SIPI', fate: 'dropped', say: 'dropped' });
+  } else if (happened('sipi_ignored')) {
+    signals.push({ name: 'SIPI', fate: 'dropped', say: 'dropped: not waiting' });
+  } else if (happened('sipi_delivered')) {
+    signals.push({ name: 'SIPI', fate: 'acted', say: `starts at ${/cs_base (\S+)/.exec(happened('sipi_delivered')!.text)?.[1] ?? vector}` });
+  }
+  return signals;
+}
+
+/** What a thread is doing, in words. */
+export const STATUS_NAMES: Readonly<Record<ThreadView['status'], string>> = {
+  idle: 'idle in userspace',
+  ready: 'ready to step',
+  blocked: 'asleep in KVM',
+  waiting: 'waits for a mutex',
+  'in-guest': 'executing the guest',
+};
+
+/** The sentence about a thread that a screen reader gets, and the line below the stage. */
+export function sayThread({ name, layer, status, stack }: ThreadView): string {
+  const frame = stack.at(-1);
+  if (frame === undefined) return `${name}: ${STATUS_NAMES[status]}.`;
+  return `${name}: ${STATUS_NAMES[status]}, in ${LAYER_NAMES[layer].name}, ${frame.routine}, next step ${frame.step}: ${frame.doc}`;
+}
+
+export const isLayer = (word: string): word is Layer => LAYER_SET.includes(word);
