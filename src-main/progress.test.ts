@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { migrate, MIGRATIONS } from './migrations';
@@ -106,13 +106,17 @@ describe('a disk that fails while the application runs', () => {
       expect(told).toEqual([{ code: 'in_memory', why, inputs: saved }]);
       expect(progress.durable).toBe(false);
       expect(progress.lines(made.attempt.id)).toEqual(made.lines);
+      const other = attemptWith(0, 2_000);
+      expect(add(other)).toBeNull();
 
       sound();
       expect(add(made)).toBeNull();
       expect(codes(told)).toEqual(['in_memory', 'saved_again']);
       expect(progress.durable).toBe(true);
       progress.close();
-      expect(progressIn(folder).progress.lines(made.attempt.id)).toEqual(made.lines);
+      const again = progressIn(folder);
+      expect(again.progress.lines(made.attempt.id)).toEqual(made.lines);
+      expect(again.progress.lines(other.attempt.id)).toEqual(other.lines);
     },
   );
 
@@ -215,8 +219,8 @@ describe('a start on a disk that is not as it should be', () => {
     const folder = temporaryFolder();
     const file = join(folder, 'progress.db');
     SqliteStore.open(file, [...MIGRATIONS, 'CREATE TABLE later (x ANY) STRICT']).close();
+    for (const beside of ['-wal', '-shm']) rmSync(file + beside, { force: true });
     const before = readFileSync(file);
-    const files = readdirSync(folder);
     const { progress, told, add } = progressIn(folder);
     expect(told).toEqual([{ code: 'newer_store' }]);
     const made = attemptWith(0);
@@ -226,7 +230,7 @@ describe('a start on a disk that is not as it should be', () => {
     progress.end(made.attempt.id);
     progress.close();
     expect(readFileSync(file).equals(before)).toBe(true);
-    expect(readdirSync(folder)).toEqual(files);
+    expect(readdirSync(folder)).toEqual(['progress.db']);
     expect(told).toHaveLength(1);
   });
 

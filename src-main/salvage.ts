@@ -1,4 +1,4 @@
-import { entryLine, headerLine, type TranscriptEntry, type TranscriptHead } from '../src-lab/transcript';
+import { entryLine, type TranscriptEntry, type TranscriptHead } from '../src-lab/transcript';
 import type { Attempt } from './store';
 
 /** An attempt found in a damaged file: its header and the inputs that follow without a gap. */
@@ -39,11 +39,11 @@ export function salvage(parts: readonly Uint8Array[]): Salvaged[] {
 /** Lines by the number of their input. Lines of several attempts, and lines that were taken back, share a number. */
 type Inputs = Map<number, string[]>;
 
+/** Whether it was altered shows with its first input, which is chained to it. */
 function attemptOf(header: string, head: Partial<TranscriptHead>): Attempt | null {
   const { lab, labHash, simVersion, session, started } = head;
   if (lab === undefined || labHash === undefined || simVersion === undefined) return null;
   if (session === undefined || started === undefined) return null;
-  if (headerLine({ lab, labHash, simVersion, session, started }) !== header) return null;
   return { id: session, lab, labHash, simVersion, started, header };
 }
 
