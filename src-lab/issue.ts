@@ -1,4 +1,4 @@
-import { editDistance } from '../src-sim/machine/layout';
+import { nearest } from '../src-sim/scenario/nearest';
 
 /** Where in a file, both counted from 1, as editors do. */
 export interface Place {
@@ -33,20 +33,15 @@ export function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** Up to three of `known` that look most like `word`, best first; none that differs in more than half its letters. */
-export function nearest(word: string, known: Iterable<string>): string[] {
-  return [...new Set(known)]
-    .map((name) => ({ name, distance: editDistance(word.slice(0, 60).toLowerCase(), name.toLowerCase()) }))
-    .filter(({ name, distance }) => distance <= Math.max(2, Math.min(word.length, name.length) / 2))
-    .sort((a, b) => a.distance - b.distance || compare(a.name, b.name))
-    .slice(0, 3)
-    .map(({ name }) => name);
-}
-
-/** `Did you mean "a" or "b"?`; otherwise the whole list when it is short; otherwise nothing. */
+/** `Did you mean "a" or "b"?` of the words of `known` near to `word`; else all of them when they are few; else nothing. */
 export function didYouMean(word: string, known: Iterable<string>): string {
   const all = [...new Set(known)];
   const near = nearest(word, all);
-  if (near.length > 0) return `Did you mean ${near.map((name) => `"${name}"`).join(' or ')}?`;
+  if (near.length > 0) return suggest(near);
   return all.length > 0 && all.length <= 12 ? `Known: ${all.join(', ')}.` : '';
+}
+
+/** `Did you mean "a" or "b"?`; nothing when there is nothing to suggest. */
+export function suggest(near: readonly string[]): string {
+  return near.length === 0 ? '' : `Did you mean ${near.map((name) => `"${name}"`).join(' or ')}?`;
 }

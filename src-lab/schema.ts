@@ -55,8 +55,11 @@ const demonstrated = {
 
 /** What a prediction is about. All of it is read from the machine after, or during, the run. */
 export const Observe = z.union([
-  z.string().min(1).max(80).describe('A state path, such as td.vcpu1.mp_state, last.return or last.exit'),
-  z.strictObject({ path: z.string().min(1).max(80), bit: z.int().min(0).max(255).describe('One bit of a bit field: 0 or 1') }),
+  z
+    .string()
+    .min(1)
+    .max(80)
+    .describe('A state path: td.vcpu1.mp_state, last.return, last.exit, td.vcpu1.apic.pending_events[INIT]'),
   z.strictObject({ count: EventPattern.describe('How many events of the run match') }),
   z.strictObject({ happens: EventPattern.describe('Whether the run has such an event: yes or no') }),
 ]);

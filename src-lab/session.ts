@@ -36,6 +36,7 @@ interface Standing {
 interface Watch {
   readonly checkpoint: Checkpoint;
   readonly watcher: Watcher;
+  readonly heldAtFirst: boolean;
   /** All goals hold without the learner's doing: they must first fail. */
   dormant: boolean;
   /** Which feedback was true when last looked at. */
@@ -56,9 +57,8 @@ export class LabSession {
   private stepIndex = 0;
   private readonly standings: ReadonlyMap<string, Standing>;
   private watches: Watch[] = [];
-  /** Moment at which watching began, and up to which it has come. */
+  /** Moment at which watching began. */
   private watchedFrom = 0;
-  private watchedTo = 0;
 
   /** @param id - UUID of the session. */
   constructor(
@@ -139,7 +139,7 @@ export class LabSession {
     if (timeline.last >= MACHINE_LIMITS.moments || timeline.history.length >= MACHINE_LIMITS.lines) {
       return no('The history of this machine is full. Reset it to go on.');
     }
-    this.catchUp();
+    this.leaveLine();
     act();
     return yes(this.lookAtGoals());
   }
@@ -199,36 +199,25 @@ export class LabSession {
       const watcher = kind.watch(checkpoint.source, timeline);
       const { passed, feedback } = watcher.look();
       this.standings.get(checkpoint.id)!.verdict = null; // what was said was about the machine before
-      return [{ checkpoint, watcher, dormant: passed, told: feedback }];
+      return [{ checkpoint, watcher, heldAtFirst: passed, dormant: passed, told: feedback }];
     });
-    this.watchedFrom = this.watchedTo = timeline.moment;
+    this.watchedFrom = timeline.moment;
     timeline.onMoment = () => {
       for (const { watcher } of this.watches) watcher.observe();
-      this.watchedTo = timeline.moment;
     };
   }
 
-  /** After a jump: watches anew what led to the moment shown, since what comes next follows from that. */
-  private catchUp(): void {
+  /** Before something new is done at an earlier moment: what was reached later belongs to the line that is left. */
+  private leaveLine(): void {
     const { timeline } = this;
-    const target = timeline.moment;
-    if (this.watchedTo === target) return;
-    const from = Math.min(this.watchedFrom, target);
-    if (this.watches.length > 0) timeline.jump(from);
-    this.watch();
-    if (this.watches.length > 0) {
-      for (let moment = from + 1; moment <= target; moment++) {
-        timeline.jump(moment);
-        timeline.onMoment?.();
-      }
-      for (const watch of this.watches) {
-        const { passed, feedback } = watch.watcher.look();
-        if (!passed) watch.dormant = false;
-        watch.told = feedback;
-      }
+    if (timeline.moment === timeline.last) return;
+    if (timeline.moment < this.watchedFrom) return this.watch();
+    for (const watch of this.watches) {
+      const { passed, feedback } = watch.watcher.look();
+      watch.dormant = watch.heldAtFirst && passed;
+      watch.told = feedback;
+      this.standings.get(watch.checkpoint.id)!.verdict = null;
     }
-    this.watchedFrom = from;
-    this.watchedTo = target;
   }
 
   /** Settles the checkpoints whose goals hold now. @returns their ids. */

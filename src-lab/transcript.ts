@@ -117,6 +117,9 @@ function readLines(lines: readonly string[], finished: boolean): TranscriptRead 
   const { lab, labHash, simVersion, session, started } = first.value;
   const inputs = finished ? lines.length - 2 : lines.length - 1;
   for (let i = 1; i <= inputs; i++) {
+    if (finished && lines[i]!.startsWith('{"end"') && readLine(FooterLine, lines[i]!, lines[i - 1]!, i + 1).ok) {
+      return fault(i + 2, 1, 'Nothing may follow the last line.');
+    }
     const line = readLine(EntryLine, lines[i]!, lines[i - 1]!, i + 1);
     if (!line.ok) return line;
     if (line.value.n !== i) return fault(i + 1, 1, `This is input ${line.value.n}; input ${i} is missing.`);

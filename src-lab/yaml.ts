@@ -1,6 +1,7 @@
 import { isCollection, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
-import type { z } from 'zod';
-import { didYouMean, nearest, type LabIssue, type Place } from './issue';
+import { z } from 'zod';
+import { nearest } from '../src-sim/scenario/nearest';
+import { didYouMean, suggest, type LabIssue, type Place } from './issue';
 
 /** Path to a value of a YAML file: keys and indexes from the root. */
 export type Path = readonly PropertyKey[];
@@ -56,7 +57,9 @@ export function readYaml<S extends z.ZodType>(schema: S, name: string, text: str
   if (!parsed.success) {
     const issues = parsed.error.issues.flatMap((fault) =>
       explain(fault, value).map(({ path, key, message, remedy }) =>
-        issue(key === undefined ? at(path) : placeOf(lines, keyOffset(doc, path, key)), message, remedy),
+        key === undefined
+          ? issue(at(path), message, remedy)
+          : issue(placeOf(lines, keyOffset(doc, path, key)), message, suggest(nearest(key, keysOf(schema))) || remedy),
       ),
     );
     return { ok: false, issues };
@@ -71,6 +74,16 @@ export function readYaml<S extends z.ZodType>(schema: S, name: string, text: str
     return { line: begin.line + place.line, column: place.column + indent };
   };
   return { ok: true, file: { value: parsed.data, at, within } };
+}
+
+/** Every key that a file of this schema can have, somewhere. */
+function keysOf(schema: z.ZodType): Set<string> {
+  const keys = new Set<string>();
+  JSON.stringify(z.toJSONSchema(schema, { io: 'input' }), (key, value: unknown) => {
+    if (key === 'properties') for (const name of Object.keys(value as object)) keys.add(name);
+    return value;
+  });
+  return keys;
 }
 
 /** The deepest nesting of brackets, or of indentation in pairs of blanks, that the text could mean. */
@@ -222,6 +235,7 @@ function badness(issues: readonly Fault[], path: Path, root: unknown): number {
     const own = issue.path.length === path.length;
     if (issue.code === 'invalid_type' && own) sum += 100;
     else if (issue.code === 'invalid_type' && valueAt(root, issue.path) === undefined) sum += 4;
+    else if (issue.code === 'invalid_value' && issue.values.length === 1) sum += 12; // another variant's name
     else if (issue.code === 'invalid_value') sum += 5;
     else if (issue.code === 'unrecognized_keys') sum += 3 * issue.keys.length;
     else if (issue.code === 'invalid_union' && issue.errors.length > 0) {

@@ -39,11 +39,14 @@ export interface Graded {
   readonly opened: string | null;
 }
 
-/** Watches the machine for one `state` checkpoint. */
+/**
+ * Watches the machine for one `state` checkpoint, from the moment at which it is made. It knows lines of history: what
+ * happened on one that was left does not count.
+ */
 export interface Watcher {
-  /** Called after every moment. */
+  /** To be called after every new moment. */
   observe(): void;
-  /** How things stand now. */
+  /** How things stand at the moment shown. */
   look(): {
     readonly passed: boolean;
     readonly findings: readonly Finding[];

@@ -1,6 +1,6 @@
-import { returnName, Timeline, type Leaf } from '../../src-sim';
-import { matches } from '../../src-sim/scenario/condition';
-import { didYouMean } from '../issue';
+import { returnName, Timeline } from '../../src-sim';
+import { matches, readTarget, resolve } from '../../src-sim/scenario/condition';
+import { didYouMean, suggest } from '../issue';
 import type { Observe, PredictCheckpoint } from '../schema';
 import { performAll, type Answer, type AnsweredKind, type Key } from './kind';
 import { lintPattern } from './patterns';
@@ -12,18 +12,12 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
   lint(source, lint) {
     lint.actions(source.run, ['run']);
     const { observe } = source;
-    const path = pathOf(observe);
-    if (path !== null) {
-      const leaf = lint.layout.find(path);
-      const at = typeof observe === 'string' ? ['observe'] : ['observe', 'path'];
-      if (!leaf) {
-        lint.issue(at, `No state has the path "${path}".`, didYouMean(path, lint.layout.nearest(path)));
-      } else if (typeof observe !== 'string' && 'bit' in observe && (leaf.kind !== 'bits' || observe.bit >= leaf.width)) {
-        lint.issue(['observe', 'bit'], `"${path}" has no bit ${observe.bit}.`, `It is ${leaf.width} bits wide: ${leaf.kind}.`);
+    if (typeof observe === 'string') {
+      if (resolve(lint.layout, observe) === null) {
+        lint.issue(['observe'], `No state has the path "${observe}".`, suggest(lint.layout.nearest(observe)));
       }
-    }
-    if (typeof observe !== 'string' && 'count' in observe) lintPattern(observe.count, lint, ['observe', 'count']);
-    if (typeof observe !== 'string' && 'happens' in observe) lintPattern(observe.happens, lint, ['observe', 'happens']);
+    } else if ('count' in observe) lintPattern(observe.count, lint, ['observe', 'count']);
+    else lintPattern(observe.happens, lint, ['observe', 'happens']);
     const values = options(source).map(({ value }) => normal(value));
     values.forEach((value, i) => {
       if (values.indexOf(value) !== i) lint.issue(['choices', i], 'This choice is the same as another.', 'Remove one.');
@@ -78,10 +72,6 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
   },
 };
 
-function pathOf(observe: Observe): string | null {
-  return typeof observe === 'string' ? observe : 'path' in observe ? observe.path : null;
-}
-
 function options(source: PredictCheckpoint): { value: string; label: string }[] {
   return (source.choices ?? []).map((choice) => (typeof choice === 'string' ? { value: choice, label: choice } : choice));
 }
@@ -106,11 +96,9 @@ function probeOf(observe: Observe, timeline: Timeline): Probe {
   const begin = trace.count;
   let seen = begin;
 
-  const path = pathOf(observe);
-  if (path !== null) {
-    const leaf = machine.layout.find(path);
-    const bit = typeof observe !== 'string' && 'bit' in observe ? observe.bit : null;
-    const value = (): string => (leaf === null ? '' : read(machine.show(leaf), leaf, bit));
+  if (typeof observe === 'string') {
+    const target = resolve(machine.layout, observe);
+    const value = (): string => (target === null ? '' : readTarget(target, machine.show(target.leaf)));
     let was = value();
     return {
       look: () => {
@@ -125,7 +113,7 @@ function probeOf(observe: Observe, timeline: Timeline): Probe {
     };
   }
 
-  const pattern = typeof observe !== 'string' && 'count' in observe ? observe.count : (observe as { happens: never }).happens;
+  const pattern = 'count' in observe ? observe.count : observe.happens;
   let count = 0;
   return {
     look: () => {
@@ -136,15 +124,9 @@ function probeOf(observe: Observe, timeline: Timeline): Probe {
       }
       seen = trace.count;
     },
-    value: () => (typeof observe !== 'string' && 'count' in observe ? String(count) : count > 0 ? 'yes' : 'no'),
+    value: () => ('count' in observe ? String(count) : count > 0 ? 'yes' : 'no'),
     where: () => ({ moment, event }),
   };
-}
-
-/** One bit of a shown bit field, or the whole value. Shown bits are names where the field has some, else numbers. */
-function read(shown: string, leaf: Leaf, bit: number | null): string {
-  if (bit === null) return shown;
-  return shown.split(' ').includes(leaf.names[bit] ?? String(bit)) ? '1' : '0';
 }
 
 /**

@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import { MAX_EVENTS, Shown } from './show';
+import { act, answer, goto, INIT, jump, Learner, reset, SIPI } from './testing/play';
+import { tinyLab } from './testing/tiny';
+import { InputReply, SessionView, type EventView, type MachineDelta, type MachineView } from './view';
+import type { Input } from './input';
+
+const lab = tinyLab();
+
+/** A screen: it is told everything once, then applies what changed. */
+class Screen {
+  readonly learner = new Learner(lab);
+  private readonly told = new Shown(this.learner);
+  readonly first: SessionView = SessionView.parse(this.told.view());
+  values: string[] = [...this.first.machine.values];
+  events: EventView[] = [...this.first.machine.events];
+  last: MachineDelta | MachineView = this.first.machine;
+
+  does(...inputs: Input[]): this {
+    for (const input of inputs) {
+      const { machine } = InputReply.parse(this.told.reply(this.learner.apply(input)));
+      for (const [index, value] of machine.changed) this.values[index] = value;
+      this.events = [...this.events.slice(0, machine.keep), ...machine.events];
+      this.last = machine;
+    }
+    return this;
+  }
+
+  /** What a screen would show that were told everything now. */
+  truth(): { values: string[]; events: EventView[] } {
+    const { machine } = new Shown(this.learner).view();
+    return { values: machine.values, events: machine.events };
+  }
+}
+
+describe('what the screen is told', () => {
+  test('a view has every field with its documentation, every action, and no answer', () => {
+    const { first } = new Screen();
+    expect(first.machine.fields).toHaveLength(first.machine.values.length);
+    expect(first.machine.fields.find(({ path }) => path === 'td.vcpu1.mp_state')).toMatchObject({
+      kind: 'name',
+      names: expect.arrayContaining(['RUNNABLE', 'INIT_RECEIVED']) as unknown,
+    });
+    expect(first.vms).toEqual([{ name: 'td', vcpus: 2 }, { name: 'vmx', vcpus: 2 }]);
+    const msi = first.actions.find(({ verb }) => verb === 'KVM_SIGNAL_MSI')!;
+    expect(msi.params.map(({ name, type, default: value }) => [name, type, value])).toEqual([
+      ['vm', 'vm', null],
+      ['dest', 'integer', null],
+      ['delivery_mode', 'choice', null],
+      ['vector', 'integer', '0'],
+      ['trigger_mode', 'choice', 'EDGE'],
+      ['level', 'integer', '1'],
+    ]);
+    const order = first.lab.checkpoints.find(({ id }) => id === 'order-td')!;
+    expect(order.runs).toEqual(['vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=INIT vector=0 trigger_mode=EDGE level=1']);
+    const { form } = order;
+    expect(form.type === 'order' && form.items.map(({ id }) => id)).not.toEqual(['latched', 'blocked', 'entered', 'reset']);
+    expect(first.lab.checkpoints.find(({ id }) => id === 'start-ap')!.runs).toEqual([]);
+  });
+
+  test('deltas add up to the machine, over actions, jumps, branches, resets and new situations', () => {
+    const screen = new Screen();
+    const steps: Input[] = [
+      act('vmm KVM_GET_LAPIC vm=td vcpu=0'),
+      answer('mp-state', '-EINVAL'),
+      goto('ipi'),
+      INIT('td'),
+      jump(20),
+      jump(300),
+      INIT('vmx'),
+      jump(280),
+      SIPI('vmx'),
+      reset,
+      act('vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=INIT', true),
+      { kind: 'step', thread: 'vmm' },
+      goto('rest'),
+      answer('latch', 'give-up'),
+    ];
+    for (const input of steps) {
+      screen.does(input);
+      const { values, events } = screen.truth();
+      expect(screen.values).toEqual(values);
+      expect(screen.events).toEqual(events);
+      expect(screen.last.moment).toBe(screen.learner.timeline.moment);
+    }
+  });
+
+  test('a delta sends only what changed', () => {
+    const screen = new Screen().does(answer('mp-state', '-EINVAL'), goto('ipi'));
+    const before = screen.events.length;
+    screen.does(INIT('td'));
+    const delta = screen.last as MachineDelta;
+    expect(delta.keep).toBe(before);
+    expect(delta.events[0]!.n).toBe(before);
+    expect(delta.changed.length).toBeLessThan(40);
+  });
+
+  test('a refused input says why and changes nothing', () => {
+    const learner = new Learner(lab);
+    const shown = new Shown(learner);
+    shown.view();
+    const reply = shown.reply(learner.apply(goto('rest')));
+    expect(reply).toMatchObject({ accepted: false, inputs: 0, machine: { changed: [], events: [] } });
+    expect(reply.refused).toContain('opens when');
+  });
+
+  test('an outcome is told as userspace sees it', () => {
+    const screen = new Screen().does(act('vmm KVM_SET_MP_STATE vm=td vcpu=1 mp_state=INIT_RECEIVED'));
+    expect(screen.last.outcome).toMatchObject({
+      command: 'vmm KVM_SET_MP_STATE vm=td vcpu=1 mp_state=INIT_RECEIVED',
+      kind: 'returned',
+      value: '-EINVAL',
+    });
+  });
+
+  test('no more than the last events are sent at once', () => {
+    const screen = new Screen().does(answer('mp-state', '-EINVAL'), goto('ipi'));
+    for (let i = 0; i < 150; i++) screen.learner.apply(INIT('td'));
+    const { count } = screen.learner.timeline.machine.trace;
+    expect(count).toBeGreaterThan(MAX_EVENTS);
+    screen.does(INIT('td'));
+    const { events } = screen.last;
+    expect(events).toHaveLength(MAX_EVENTS);
+    expect(events.at(-1)!.n).toBe(screen.learner.timeline.machine.trace.count - 1);
+    expect(events[0]!.n).toBe(events.at(-1)!.n - MAX_EVENTS + 1);
+  });
+});
