@@ -20,3 +20,10 @@ export const DELIVERY_MODES = [
 
 /** Destination shorthand of the ICR, bits 19:18. @source x86:LAPIC-11 */
 export const SHORTHANDS = ['NONE', 'SELF', 'ALL', 'OTHERS'] as const;
+
+/** `kvm_apicv_inhibit`, by value. @source APICV-4 */
+export const APICV_INHIBIT_REASONS = [
+  'DISABLED', 'HYPERV', 'ABSENT', 'BLOCKIRQ', 'PHYSICAL_ID_ALIASED', 'APIC_ID_MODIFIED', 'APIC_BASE_MODIFIED', 'NESTED',
+  'IRQWIN', 'PIT_REINJ', 'SEV', 'LOGICAL_ID_ALIASED', 'TDX',
+] as const; // prettier-ignore
+export type ApicvInhibitReason = (typeof APICV_INHIBIT_REASONS)[number];

@@ -12,8 +12,11 @@ export interface Platform {
   readonly switches?: Readonly<Partial<Record<SwitchName, boolean>>> | undefined;
 }
 
-/** `module_nmi_fix`: TDX module 1.5.28.04 and later. `fred`: the host's entry code. `emca`: MCE to SMI morphing. */
-export const SWITCHES = ['module_nmi_fix', 'fred', 'emca'] as const;
+/**
+ * `module_nmi_fix`: TDX module 1.5.28.04 and later. `fred`: the host's entry code. `emca`: MCE to SMI morphing.
+ * `apicv_v1`: the first design, which told KVM that APICv of a TD is inhibited. `no_apicv`: enable_apicv=0.
+ */
+export const SWITCHES = ['module_nmi_fix', 'fred', 'emca', 'apicv_v1', 'no_apicv'] as const;
 export type SwitchName = (typeof SWITCHES)[number];
 
 /** vCPUs that all VMs may have together, and VMs. */

@@ -4,7 +4,17 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
-import { guestOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcsOf } from '../kvm/kvm_host';
+import {
+  apicOf,
+  guestOf,
+  is_td_vcpu,
+  kvm_lapic,
+  kvm_vcpu,
+  pidOf,
+  tdvpsOf,
+  vmcs,
+  vmcsOf,
+} from '../kvm/kvm_host';
 import { tdvps } from '../seam/tdx_module';
 import * as cpu from './cpu';
 import { guest_cpu } from './cpu';
@@ -37,6 +47,7 @@ const EXIT_EXCEPTION_NMI = 0;
 const EXIT_EXTERNAL_INTERRUPT = 1;
 const EXIT_TRIPLE_FAULT = 2;
 const EXIT_OTHER_SMI = 6;
+const EXIT_INTERRUPT_WINDOW = 7;
 export const EXIT_NMI_WINDOW = 8;
 const EXIT_INIT = 3;
 const EXIT_HLT = 12;
@@ -57,7 +68,7 @@ export const guest_run = routine(
     name: 'guest_run',
     layer: 'guest',
     source: 'SDM',
-    args: ['vcpu', 'nmi'],
+    args: ['vcpu', 'injected'],
     locals: ['vector'],
     steps: {
       resume: ['The guest goes on where it was; an injected NMI comes first.', 'SDM'],
@@ -75,7 +86,14 @@ export const guest_run = routine(
         guest_cpu.if.set(m, guest, 1);
         m.emit(guest_starts, kvm_vcpu.id.get(m, l.vcpu as Ref));
       }
-      if (!l.nmi) return at.boundary;
+      const injected = l.injected >>> 0;
+      if (injected === 0) return at.boundary;
+      if (injected !== INTR_INFO_NMI) {
+        l.vector = injected & 0xff;
+        guest_cpu.irqs.set(m, guest, guest_cpu.irqs.get(m, guest) + 1);
+        m.emit(guest_takes_irq, kvm_vcpu.id.get(m, l.vcpu as Ref), l.vector);
+        return at.handler;
+      }
       guest_cpu.in_nmi.set(m, guest, 1);
       guest_cpu.nmis.set(m, guest, guest_cpu.nmis.get(m, guest) + 1);
       m.emit(guest_takes_nmi, kvm_vcpu.id.get(m, l.vcpu as Ref));
@@ -107,6 +125,8 @@ export const guest_run = routine(
         return m.ret(EXIT_EXCEPTION_NMI);
       }
       if (!guest_cpu.in_nmi.get(m, guestOf(vcpu)) && nmiWindow(m, vcpu)) return m.ret(EXIT_NMI_WINDOW);
+      if (vmcs.irq_window.get(m, vmcsOf(vcpu)) && guest_cpu.if.get(m, guestOf(vcpu)))
+        return m.ret(EXIT_INTERRUPT_WINDOW);
       const vector = pcpu.irr.highest(m, here);
       if (vector < 0) return at.execute;
       if (vector !== POSTED_INTR_VECTOR) {
@@ -122,7 +142,7 @@ export const guest_run = routine(
     execute(m, l) {
       const vcpu = l.vcpu as Ref;
       const guest = guestOf(vcpu);
-      const vector = deliverable(m, guest);
+      const vector = virtualizesApic(m, vcpu) ? deliverable(m, guest) : -1;
       if (vector >= 0) {
         guest_cpu.virr.clear(m, guest, vector);
         guest_cpu.visr.set(m, guest, vector);
@@ -172,6 +192,11 @@ export const guest_run = routine(
 function iret(m: Machine, vcpu: Ref): void {
   guest_cpu.in_nmi.set(m, guestOf(vcpu), 0);
   m.emit(guest_iret, kvm_vcpu.id.get(m, vcpu));
+}
+
+/** A TD's virtual APIC is always on, whatever KVM believes; a plain guest's is on while APICv is active. @source APICV-1 */
+function virtualizesApic(m: Machine, vcpu: Ref): boolean {
+  return is_td_vcpu(m, vcpu) || kvm_lapic.apicv_active.get(m, apicOf(vcpu)) === 1;
 }
 
 /** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source NMI-10, x86:VMX-2 */

@@ -27,6 +27,10 @@ export const VCPU_IOCTLS = [
   { name: 'KVM_GET_SREGS', handler: x86.kvm_arch_vcpu_ioctl_get_sregs },
   { name: 'KVM_NMI', handler: x86.kvm_vcpu_ioctl_nmi },
   { name: 'KVM_SMI', handler: x86.kvm_vcpu_ioctl_smi },
+  { name: 'KVM_SET_LAPIC', handler: x86.kvm_vcpu_ioctl_set_lapic },
+  { name: 'KVM_SET_SREGS', handler: x86.kvm_arch_vcpu_ioctl_set_sregs },
+  { name: 'KVM_SET_GUEST_DEBUG', handler: x86.kvm_arch_vcpu_ioctl_set_guest_debug },
+  { name: 'KVM_INTERRUPT', handler: x86.kvm_vcpu_ioctl_interrupt },
   { name: 'KVM_GET_LAPIC', handler: x86.kvm_vcpu_ioctl_get_lapic },
 ] as const;
 

@@ -3,7 +3,7 @@ import { KVM_EXIT, type Machine } from '../machine/machine';
 import { pi_desc } from '../platform/posted_intr';
 import { guest_cpu } from '../guest/cpu';
 import { tdr, tdvps } from '../seam/tdx_module';
-import { MP_STATES } from '../names';
+import { APICV_INHIBIT_REASONS, MP_STATES } from '../names';
 
 /** KVM's own data, mirrors arch/x86/include/asm/kvm_host.h, include/linux/kvm_host.h and include/uapi/linux/kvm.h. */
 
@@ -98,12 +98,15 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
   exits: num(32, 'VM exits', { source: 'TRC-5' }),
   irq_exits: num(32, 'External-interrupt exits', { source: 'EXIT-7' }),
   halt_exits: num(32, 'HLT exits', { source: 'HLT-4' }),
+  irq_injections: num(32, 'Interrupts injected by KVM', { source: 'PI-38' }),
+  irq_window_exits: num(32, 'Interrupt-window exits', { source: 'x86:IRQ-4' }),
   nmi_injections: num(32, 'NMIs injected', { source: 'NMI-5' }),
   nmi_window_exits: num(32, 'NMI-window exits', { source: 'x86:VMX-13' }),
   signal_exits: num(32, 'Returns to userspace because of a signal', { source: 'TRC-5' }),
 });
 
 const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX guest', {
+  irq_window: flag('Interrupt-window exiting', { source: 'x86:VMX-2' }),
   entry_intr_info: num(32, 'VM-entry interruption information', { source: 'x86:VMX-3', as: 'hex' }),
   nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
 });
@@ -125,6 +128,11 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   nmi_pending: num(8, 'NMIs to inject', { source: 'NMI-3' }),
   nmi_injected: flag('An NMI is being injected', { source: 'NMI-5' }),
   smi_pending: flag('An SMI is to be injected', { source: 'SMI-6' }),
+  pending_external_vector: int32('Vector of KVM_INTERRUPT that waits, -1 for none', {
+    source: 'tdx:LAPIC-7',
+  }),
+  interrupt_injected: flag('interrupt.injected', { source: 'tdx:LAPIC-9' }),
+  guest_debug_blockirq: flag('KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:INJ-10' }),
   requests: bits(48, 'Pending requests', { source: 'NUM-15', names: REQUEST_NAMES }),
   vp_enter_ret: word64('Result of the last TDH.VP.ENTER', { source: 'EXIT-1' }),
   apic: sub(kvm_lapic),
@@ -154,8 +162,13 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
   vm_bugged: flag('KVM_BUG_ON fired', { source: 'RUN-14' }),
   has_protected_state: flag('Register state is protected: a TD', { source: 'VM-1' }),
   pre_fault_allowed: flag('Memory may be pre-faulted', { source: 'VM-5' }),
-  apicv_inhibit_reasons: num(32, 'Why APICv is inhibited, one bit a reason', { source: 'VM-4', as: 'hex' }),
+  apicv_inhibit_reasons: bits(16, 'Why APICv is inhibited', {
+    source: 'APICV-4',
+    names: APICV_INHIBIT_REASONS,
+  }),
+  blockirq_vcpus: num(8, 'vCPUs with KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:IRQ-16' }),
   poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'SMI-14' }),
+  apicv_update_lock: num(16, 'Thread that holds apicv_update_lock', { hidden: true }),
   module: sub(tdr),
   index: num(8, 'Position among all VMs', { hidden: true }),
   slots: num(8, 'vCPUs it may have', { hidden: true }),
@@ -166,11 +179,18 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
 export const variant = record('variant', 'hardware', 'Switches of the platform', {
   module_nmi_fix: flag('The TDX module leaves NMIs blocked after an NMI-induced exit', { source: 'NMI-24' }),
   fred: flag('The host uses FRED', { source: 'NMI-26' }),
+  apicv_v1: flag('First design: APICv of a TD is inhibited', { source: 'APICV-2' }),
+  no_apicv: flag('enable_apicv=0', { source: 'BRING-3' }),
   emca: flag('eMCA: machine checks are morphed into SMIs', { source: 'SMI-13' }),
 });
 
 /** WARN_ON_ONCE call sites that have warned since power-on. */
 export const warned = record('warned', 'kvm', 'WARN_ON_ONCE sites that have fired', {
+  tdx_vcpu_run: flag('tdx_vcpu_run: an immediate exit was asked for', { source: 'RUN-10' }),
+  vt_refresh_apicv_exec_ctrl: flag(
+    'vt_refresh_apicv_exec_ctrl, first design: APICv of a TD cannot be switched',
+    { source: 'VAPIC-1' },
+  ),
   tdx_vcpu_reset: flag('tdx_vcpu_reset: init_event is true', { source: 'INIT-13' }),
   kvm_apic_accept_events: flag('kvm_apic_accept_events: INIT_RECEIVED although INIT is blocked', {
     source: 'INIT-5',

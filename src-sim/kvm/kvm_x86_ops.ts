@@ -17,6 +17,11 @@ export interface KvmX86Ops {
   vcpu_pre_run(m: Machine, vcpu: Ref): number;
   apic_init_signal_blocked(m: Machine, vcpu: Ref): boolean;
   apicv_pre_state_restore(m: Machine, vcpu: Ref): void;
+  refresh_apicv_exec_ctrl(m: Machine, vcpu: Ref): void;
+  /** Whether the guest could take a maskable interrupt now, as far as KVM knows. */
+  interrupt_allowed(m: Machine, vcpu: Ref): boolean;
+  enable_irq_window(m: Machine, vcpu: Ref): void;
+  readonly inject_irq: Routine<'vcpu' | 'vector'>;
   /** Merges PIR into the virtual IRR before entry, where KVM may do so. */
   sync_pir_to_irr(m: Machine, vcpu: Ref): void;
   /** Whether an interrupt is there that would end a HLT. */
@@ -31,7 +36,7 @@ export interface KvmX86Ops {
   /** has_emulated_msr(MSR_IA32_SMBASE): KVM's test for "SMM exists here". */
   has_emulated_smbase(m: Machine, vcpu: Ref): boolean;
   /** Answers the exit fastpath (NUM-14). */
-  readonly vcpu_run: Routine<'vcpu'>;
+  readonly vcpu_run: Routine<'vcpu' | 'immediate_exit'>;
   handle_exit_irqoff(m: Machine, vcpu: Ref): void;
   /** Answers 1 (stay in KVM_RUN), 0 (to userspace) or a negative errno. */
   readonly handle_exit: Routine<'vcpu' | 'fastpath'>;

@@ -1,5 +1,5 @@
 import { event } from '../machine/trace';
-import { MP_STATES, DELIVERY_MODES } from '../names';
+import { APICV_INHIBIT_REASONS, DELIVERY_MODES, MP_STATES } from '../names';
 import { KVM_EXIT } from '../machine/machine';
 
 /** KVM's tracepoints (arch/x86/kvm/trace.h, include/trace/events/kvm.h), and the marks for what no tracepoint shows. */
@@ -76,9 +76,17 @@ export const irq_dropped = event('irq_dropped', 'mark', 'PI-5', { vcpu: 'num', v
   'The shadow APIC of vCPU {vcpu} is not enabled: vector {vec} is dropped.'); // prettier-ignore
 export const irq_coalesced = event('irq_coalesced', 'mark', 'PI-3', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
   'Vector {vec} already waits in the PIR of vCPU {vcpu}: the two are one.'); // prettier-ignore
-export const WARN = event('WARN', 'mark', 'INIT-13', { site: ['tdx_vcpu_reset', 'kvm_apic_accept_events'], vcpu: 'num' }, '{site} vcpu {vcpu}',
+export const kvm_apicv_inhibit_changed = event('kvm_apicv_inhibit_changed', 'tracepoint', 'APICV-6',
+  { reason: APICV_INHIBIT_REASONS, set: ['cleared', 'set'], inhibits: 'hex' }, '{set} reason={reason}, inhibits={inhibits}',
+  'APICv inhibit reason {reason} is {set}; the mask is now {inhibits}.'); // prettier-ignore
+export const kvm_inj_virq = event('kvm_inj_virq', 'tracepoint', 'x86:IRQ-3', { vec: 'num' }, 'IRQ {vec}',
+  'KVM injects vector {vec} by event injection.'); // prettier-ignore
+export const irq_injection_lost = event('irq_injection_lost', 'mark', 'tdx:LAPIC-9', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'KVM marks the interrupt of vCPU {vcpu} injected, but a TD has no event injection: the guest never gets it.'); // prettier-ignore
+const WARN_SITES = ['tdx_vcpu_reset', 'kvm_apic_accept_events', 'tdx_vcpu_run', 'vt_refresh_apicv_exec_ctrl'];
+export const WARN = event('WARN', 'mark', 'INIT-13', { site: WARN_SITES, vcpu: 'num' }, '{site} vcpu {vcpu}',
   'WARN_ON_ONCE in {site}: vCPU {vcpu}. The kernel log shows a stack trace; nothing else happens.'); // prettier-ignore
-export const warn_once_silent = event('warn_once_silent', 'mark', 'INIT-13', { site: ['tdx_vcpu_reset', 'kvm_apic_accept_events'] }, '{site}',
+export const warn_once_silent = event('warn_once_silent', 'mark', 'INIT-13', { site: WARN_SITES }, '{site}',
   'WARN_ON_ONCE in {site} has fired before and stays silent.'); // prettier-ignore
 export const nmi_collapsed = event('nmi_collapsed', 'mark', 'NMI-6', { vcpu: 'num', raised: 'num', kept: 'num' }, 'vcpu {vcpu} raised {raised} kept {kept}',
   'NMIs of vCPU {vcpu} collapse in KVM: {raised} raised, {kept} kept.'); // prettier-ignore

@@ -2,8 +2,10 @@ import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
 import { enableIrqs, pcpu } from '../platform/pcpu';
+import { APIC_DEFAULT_PHYS_BASE } from '../platform/apic';
+import { __kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv, inhibitReason } from './apicv';
 import * as host from './kvm_host';
-import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat } from './kvm_host';
+import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat, variant } from './kvm_host';
 import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu } from './kvm_main';
 import { kvm_apic_accept_events } from './lapic';
 import { reply } from './reply';
@@ -62,7 +64,7 @@ export const vcpu_enter_guest = routine(
       irqs_on: ['Enable host interrupts, count the exit.', 'RUN-12'],
       handle: ['Handle the exit.', 'EXIT-6'],
     },
-    locals: ['fastpath'],
+    locals: ['fastpath', 'injecting', 'immediate_exit'],
   },
   (at) => ({
     requests(m, l) {
@@ -74,7 +76,8 @@ export const vcpu_enter_guest = routine(
       }
       if (kvm_check_request(m, vcpu, host.KVM_REQ_SMI)) process_smi(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_NMI)) process_nmi(m, vcpu);
-      kvm_check_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_APICV_UPDATE))
+        return m.call(at.events, __kvm_vcpu_update_apicv, vcpu);
       return at.events;
     },
     events(m, l) {
@@ -83,12 +86,14 @@ export const vcpu_enter_guest = routine(
     },
     accepted(m, l) {
       const waits = kvm_vcpu.mp_state.get(m, l.vcpu as Ref) === host.KVM_MP_STATE_INIT_RECEIVED;
+      l.injecting = 1;
       return waits ? m.ret(1) : at.inject;
     },
     inject(m, l) {
       return m.call(at.irqs_off, kvm_check_and_inject_events, l.vcpu);
     },
-    irqs_off(m) {
+    irqs_off(m, l) {
+      l.immediate_exit = l.injecting ? m.retval : 0;
       pcpu.irqs_off.set(m, thisCpu(m), 1);
       return at.in_guest_mode;
     },
@@ -106,13 +111,16 @@ export const vcpu_enter_guest = routine(
         kvm_vcpu.mode.get(m, vcpu) === host.EXITING_GUEST_MODE ||
         !kvm_vcpu.requests.isEmpty(m, vcpu) ||
         signalPending(m);
-      if (!stop) return at.run;
+      if (!stop) {
+        if (l.immediate_exit) kvm_make_request(m, vcpu, host.KVM_REQ_EVENT); // the next pass decides: x86:INJ-14
+        return at.run;
+      }
       kvm_vcpu.mode.set(m, vcpu, host.OUTSIDE_GUEST_MODE);
       enableIrqs(m, thisCpu(m));
       return m.ret(1);
     },
     run(m, l) {
-      return m.call(at.exited, kvm_x86_ops.vcpu_run, l.vcpu);
+      return m.call(at.exited, kvm_x86_ops.vcpu_run, l.vcpu, l.immediate_exit);
     },
     exited(m, l) {
       l.fastpath = m.retval;
@@ -368,6 +376,99 @@ export const kvm_arch_vcpu_ioctl_get_sregs = ioctl(
   },
 );
 
+/** In the first design userspace may read and write a TD's shadow APIC. @source V12-5 */
+function apicProtected(m: Machine, vcpu: Ref): boolean {
+  const v1 = variant.apicv_v1.get(m, host.variantRef(m)) === 1;
+  return !v1 && kvm_lapic.guest_apic_protected.get(m, host.apicOf(vcpu)) === 1;
+}
+
+/** KVM_SET_LAPIC. @source tdx:LAPIC-1 */
+export const kvm_vcpu_ioctl_set_lapic = ioctl(
+  'kvm_vcpu_ioctl_set_lapic',
+  'tdx:LAPIC-1',
+  'Refuse when the guest APIC is protected.',
+  (m, vcpu) => (!lapic_in_kernel(m, vcpu) || apicProtected(m, vcpu) ? E('EINVAL') : 0),
+);
+
+/** KVM_SET_SREGS: the APIC base moves with it. A base that is not the default inhibits APICv. @source tdx:LAPIC-4, APICV-10 */
+export const kvm_arch_vcpu_ioctl_set_sregs = routine(
+  {
+    name: 'kvm_arch_vcpu_ioctl_set_sregs',
+    layer: 'kvm',
+    source: 'tdx:LAPIC-4',
+    args: ['vcpu', 'apic_base'],
+    steps: {
+      check: ['Refuse for a protected guest, else set the APIC base.', 'tdx:LAPIC-4'],
+      done: ['The registers are set.', 'RUN-16'],
+    },
+  },
+  (at) => ({
+    check(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (registersProtected(m, vcpu)) return m.ret(E('EINVAL'));
+      kvm_lapic.base.set(m, host.apicOf(vcpu), l.apic_base);
+      const moved = l.apic_base >>> 12 !== APIC_DEFAULT_PHYS_BASE >>> 12;
+      if (!moved) return m.ret(0);
+      const reason = inhibitReason('APIC_BASE_MODIFIED');
+      return m.call(at.done, __kvm_set_or_clear_apicv_inhibit, host.kvmOf(m, vcpu), reason, 1);
+    },
+    done: (m) => m.ret(0),
+  }),
+);
+
+/** KVM_SET_GUEST_DEBUG: BLOCKIRQ on any vCPU inhibits APICv of the VM. @source RUN-16, x86:IRQ-16 */
+export const kvm_arch_vcpu_ioctl_set_guest_debug = routine(
+  {
+    name: 'kvm_arch_vcpu_ioctl_set_guest_debug',
+    layer: 'kvm',
+    source: 'RUN-16',
+    args: ['vcpu', 'blockirq'],
+    steps: {
+      check: ['Refuse for a protected guest, else store the controls.', 'RUN-16'],
+      done: ['The inhibit reason BLOCKIRQ follows the vCPUs.', 'x86:IRQ-16'],
+    },
+  },
+  (at) => ({
+    check(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const vm = host.kvmOf(m, vcpu);
+      if (kvm_vcpu_is_protected(m, vcpu)) return m.ret(E('EINVAL'));
+      const before = kvm_vcpu.guest_debug_blockirq.get(m, vcpu);
+      kvm_vcpu.guest_debug_blockirq.set(m, vcpu, l.blockirq);
+      const blocking = kvm.blockirq_vcpus.get(m, vm) + l.blockirq - before;
+      kvm.blockirq_vcpus.set(m, vm, blocking);
+      return m.call(
+        at.done,
+        __kvm_set_or_clear_apicv_inhibit,
+        vm,
+        inhibitReason('BLOCKIRQ'),
+        blocking > 0 ? 1 : 0,
+      );
+    },
+    done: (m) => m.ret(0),
+  }),
+);
+
+/** Guest state is protected for every TD vCPU, in both designs. @source RUN-16 */
+function kvm_vcpu_is_protected(m: Machine, vcpu: Ref): boolean {
+  return host.is_td_vcpu(m, vcpu);
+}
+
+/** KVM_INTERRUPT. With the split irqchip the vector waits until the vCPU takes PIC interrupts. @source tdx:LAPIC-7, x86:IRQ-17 */
+export const kvm_vcpu_ioctl_interrupt = ioctl(
+  'kvm_vcpu_ioctl_interrupt',
+  'tdx:LAPIC-7',
+  'Check the vector and that none is pending; then it waits for the next event pass.',
+  (m, vcpu, vector) => {
+    if (vector >= 256) return E('EINVAL');
+    if (kvm.irqchip_mode.get(m, host.kvmOf(m, vcpu)) === host.KVM_IRQCHIP_KERNEL) return E('ENXIO');
+    if (kvm_vcpu.pending_external_vector.get(m, vcpu) >= 0) return E('EEXIST');
+    kvm_vcpu.pending_external_vector.set(m, vcpu, vector);
+    kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
+    return 0;
+  },
+);
+
 /** KVM_GET_LAPIC. @source tdx:LAPIC-1 */
 export const kvm_vcpu_ioctl_get_lapic = ioctl(
   'kvm_vcpu_ioctl_get_lapic',
@@ -375,7 +476,7 @@ export const kvm_vcpu_ioctl_get_lapic = ioctl(
   'Refuse when the guest APIC is protected.',
   (m, vcpu) => {
     if (!lapic_in_kernel(m, vcpu)) return E('EINVAL');
-    return kvm_lapic.guest_apic_protected.get(m, host.apicOf(vcpu)) ? E('EINVAL') : 0;
+    return apicProtected(m, vcpu) ? E('EINVAL') : 0;
   },
 );
 

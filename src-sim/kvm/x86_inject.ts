@@ -2,7 +2,8 @@ import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
 import * as host from './kvm_host';
-import { kvm_vcpu } from './kvm_host';
+import { guest_cpu } from '../guest/cpu';
+import { kvm_lapic, kvm_vcpu } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { nmi_collapsed } from './trace';
@@ -39,6 +40,39 @@ export function process_smi(m: Machine, vcpu: Ref): void {
   kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
 }
 
+/** Whether the vCPU takes interrupts of a PIC: LVT0 unmasked in ExtINT mode. @source tdx:LAPIC-8 */
+function kvm_apic_accept_pic_intr(m: Machine, vcpu: Ref): boolean {
+  return (kvm_lapic.lvt0.get(m, host.apicOf(vcpu)) & 0x1_0700) === 0x700;
+}
+
+function has_external_interrupt(m: Machine, vcpu: Ref): boolean {
+  return kvm_vcpu.pending_external_vector.get(m, vcpu) >= 0 && kvm_apic_accept_pic_intr(m, vcpu);
+}
+
+/** Whether KVM itself must inject an interrupt: never one of the LAPIC while APICv is active. @source PI-39, x86:IRQ-2 */
+export function kvm_cpu_has_injectable_intr(m: Machine, vcpu: Ref): boolean {
+  if (has_external_interrupt(m, vcpu)) return true;
+  const apic = host.apicOf(vcpu);
+  if (kvm_lapic.apicv_active.get(m, apic) || kvm_lapic.guest_apic_protected.get(m, apic)) return false;
+  const guest = host.guestOf(vcpu);
+  return guest_cpu.virr.highest(m, guest) >> 4 > guest_cpu.visr.highest(m, guest) >> 4;
+}
+
+/** Takes the vector to inject: IRR to ISR, or the external one. @source x86:LAPIC-26 */
+function kvm_cpu_get_interrupt(m: Machine, vcpu: Ref): number {
+  kvm_vcpu.interrupt_injected.set(m, vcpu, 1);
+  if (has_external_interrupt(m, vcpu)) {
+    const vector = kvm_vcpu.pending_external_vector.get(m, vcpu);
+    kvm_vcpu.pending_external_vector.set(m, vcpu, -1);
+    return vector;
+  }
+  const guest = host.guestOf(vcpu);
+  const vector = guest_cpu.virr.highest(m, guest);
+  guest_cpu.virr.clear(m, guest, vector);
+  guest_cpu.visr.set(m, guest, vector);
+  return vector;
+}
+
 /** Injects what is pending, in the fixed order: what was begun first, then SMI, then NMI. */
 export const kvm_check_and_inject_events = routine(
   {
@@ -48,18 +82,27 @@ export const kvm_check_and_inject_events = routine(
     args: ['vcpu'],
     locals: ['can_inject'],
     steps: {
-      reinject: ['Inject again what was marked injected and not delivered.', 'RUN-8'],
+      reinject: [
+        'Inject again what was marked injected and not delivered; nothing new goes before it.',
+        'RUN-8',
+      ],
       smi: ['A pending SMI comes first; may the vCPU take it?', 'x86:INJ-11'],
       nmi: ['Then a pending NMI.', 'x86:INJ-12'],
       window: ['If an NMI is still pending, ask to be told when it can be taken.', 'x86:INJ-12'],
+      irq: ['Last a pending interrupt.', 'x86:INJ-13'],
+      done: ['Is another one waiting? Then ask for an interrupt window.', 'x86:INJ-13'],
     },
   },
   (at) => ({
     reinject(m, l) {
-      l.can_inject = 1;
-      if (!kvm_vcpu.nmi_injected.get(m, l.vcpu as Ref)) return at.smi;
+      const vcpu = l.vcpu as Ref;
       l.can_inject = 0;
-      return m.call(at.smi, kvm_x86_ops.inject_nmi, l.vcpu);
+      if (kvm_vcpu.nmi_injected.get(m, vcpu)) {
+        return m.call(at.smi, kvm_x86_ops.inject_nmi, vcpu);
+      }
+      if (kvm_vcpu.interrupt_injected.get(m, vcpu)) return m.call(at.smi, kvm_x86_ops.inject_irq, vcpu, -1);
+      l.can_inject = 1;
+      return at.smi;
     },
     smi(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -73,18 +116,30 @@ export const kvm_check_and_inject_events = routine(
     nmi(m, l) {
       const vcpu = l.vcpu as Ref;
       const pending = kvm_vcpu.nmi_pending.get(m, vcpu);
-      if (pending === 0) return m.ret(0);
-      if (!l.can_inject) {
-        kvm_make_request(m, vcpu, host.KVM_REQ_EVENT); // the next pass decides: x86:INJ-14
-        return m.ret(0);
-      }
+      if (pending === 0) return at.irq;
+      if (!l.can_inject) return m.ret(1);
       if (!kvm_x86_ops.nmi_allowed(m, vcpu)) return at.window;
       kvm_vcpu.nmi_pending.set(m, vcpu, pending - 1);
       kvm_vcpu.nmi_injected.set(m, vcpu, 1);
+      l.can_inject = 0;
       return m.call(at.window, kvm_x86_ops.inject_nmi, vcpu);
     },
     window(m, l) {
       if (kvm_vcpu.nmi_pending.get(m, l.vcpu as Ref) > 0) kvm_x86_ops.enable_nmi_window(m, l.vcpu as Ref);
+      return at.irq;
+    },
+    irq(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (!kvm_cpu_has_injectable_intr(m, vcpu)) return m.ret(0);
+      if (!l.can_inject) return m.ret(1);
+      if (!kvm_x86_ops.interrupt_allowed(m, vcpu)) {
+        kvm_x86_ops.enable_irq_window(m, vcpu);
+        return m.ret(0);
+      }
+      return m.call(at.done, kvm_x86_ops.inject_irq, vcpu, kvm_cpu_get_interrupt(m, vcpu));
+    },
+    done(m, l) {
+      if (kvm_cpu_has_injectable_intr(m, l.vcpu as Ref)) kvm_x86_ops.enable_irq_window(m, l.vcpu as Ref);
       return m.ret(0);
     },
   }),

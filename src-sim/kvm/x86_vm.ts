@@ -1,8 +1,14 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
+import {
+  __kvm_set_or_clear_apicv_inhibit,
+  inhibitReason,
+  kvm_apicv_activated,
+  kvm_apicv_init,
+} from './apicv';
 import * as host from './kvm_host';
-import { kvm, kvm_lapic, kvm_vcpu } from './kvm_host';
+import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
 import { kvm_irq_delivery_to_apic } from './lapic';
 import { kvm_msi_set_irq } from './trace';
@@ -24,17 +30,17 @@ const vmIoctl = (
     }),
   );
 
-/** APICv inhibit reason ABSENT: no in-kernel local APIC yet. @source VM-4 */
-const APICV_INHIBIT_REASON_ABSENT = 1 << 2;
-
 /** KVM_CREATE_VM. `arg`: VM_DEFAULT or VM_TDX. @source VM-1, VM-4 */
 export const kvm_create_vm = vmIoctl(
   'kvm_create_vm',
   'VM-1',
   'Set up the VM of the wanted type.',
   (m, vm, type) => {
+    const noTdx =
+      variant.no_apicv.get(m, host.variantRef(m)) === 1 && !variant.apicv_v1.get(m, host.variantRef(m));
+    if (type === host.VM_TDX && noTdx) return E('EINVAL'); // enable_apicv=0 turns TDX off: BRING-3, V12-3
     kvm.type.set(m, vm, type);
-    kvm.apicv_inhibit_reasons.set(m, vm, APICV_INHIBIT_REASON_ABSENT);
+    kvm_apicv_init(m, vm);
     return kvm_x86_ops.vm_init(m, vm);
   },
 );
@@ -42,32 +48,57 @@ export const kvm_create_vm = vmIoctl(
 /** I/O APIC pins there can be. @source VM-10 */
 const MAX_NR_RESERVED_IOAPIC_PINS = 1024;
 
+const hasIrqchip = (m: Machine, vm: Ref): boolean => kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_NONE;
+
+/** An ioctl that gives the VM its irqchip; with it the reason ABSENT goes away. `check` answers an errno or 0. */
+const irqchipIoctl = (
+  name: string,
+  source: string,
+  doc: string,
+  mode: number,
+  check: (m: Machine, vm: Ref, arg: number) => number,
+) =>
+  routine(
+    {
+      name,
+      layer: 'kvm',
+      source,
+      args: ['vm', 'arg', 'arg2'],
+      steps: { check: [doc, source], done: ['The irqchip is there.', source] },
+    },
+    (at) => ({
+      check(m, l) {
+        const vm = l.vm as Ref;
+        const refused = check(m, vm, l.arg);
+        if (refused !== 0) return m.ret(refused);
+        kvm.irqchip_mode.set(m, vm, mode);
+        return m.call(at.done, __kvm_set_or_clear_apicv_inhibit, vm, inhibitReason('ABSENT'), 0);
+      },
+      done: (m) => m.ret(0),
+    }),
+  );
+
 /** KVM_ENABLE_CAP(KVM_CAP_SPLIT_IRQCHIP). @source VM-10 */
-export const kvm_vm_ioctl_enable_cap = vmIoctl(
+export const kvm_vm_ioctl_enable_cap = irqchipIoctl(
   'kvm_vm_ioctl_enable_cap',
   'VM-10',
   'Check the pins, the irqchip and that no vCPU exists; then the mode is SPLIT.',
+  host.KVM_IRQCHIP_SPLIT,
   (m, vm, pins) => {
     if (pins > MAX_NR_RESERVED_IOAPIC_PINS) return E('EINVAL');
-    if (kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_NONE) return E('EEXIST');
-    if (kvm.created_vcpus.get(m, vm) !== 0) return E('EEXIST');
-    kvm.irqchip_mode.set(m, vm, host.KVM_IRQCHIP_SPLIT);
-    kvm.apicv_inhibit_reasons.set(m, vm, 0);
-    return 0;
+    return hasIrqchip(m, vm) || kvm.created_vcpus.get(m, vm) !== 0 ? E('EEXIST') : 0;
   },
 );
 
 /** KVM_CREATE_IRQCHIP: succeeds on a TD; the refusal comes with the first vCPU. @source VM-11 */
-export const kvm_arch_vm_ioctl_create_irqchip = vmIoctl(
+export const kvm_arch_vm_ioctl_create_irqchip = irqchipIoctl(
   'kvm_vm_ioctl_create_irqchip',
   'VM-11',
   'Check that there is no irqchip and no vCPU; then the mode is KERNEL.',
+  host.KVM_IRQCHIP_KERNEL,
   (m, vm) => {
-    if (kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_NONE) return E('EEXIST');
-    if (kvm.created_vcpus.get(m, vm) !== 0) return E('EINVAL');
-    kvm.irqchip_mode.set(m, vm, host.KVM_IRQCHIP_KERNEL);
-    kvm.apicv_inhibit_reasons.set(m, vm, 0);
-    return 0;
+    if (hasIrqchip(m, vm)) return E('EEXIST');
+    return kvm.created_vcpus.get(m, vm) === 0 ? 0 : E('EINVAL');
   },
 );
 
@@ -99,7 +130,8 @@ export const kvm_vm_ioctl_create_vcpu = routine(
       const runnable = !in_kernel || bsp;
       kvm_vcpu.mp_state.set(m, vcpu, runnable ? host.KVM_MP_STATE_RUNNABLE : host.KVM_MP_STATE_UNINITIALIZED);
       kvm_lapic.in_kernel.set(m, apic, in_kernel ? 1 : 0);
-      kvm_lapic.apicv_active.set(m, apic, in_kernel ? 1 : 0);
+      kvm_lapic.apicv_active.set(m, apic, in_kernel && kvm_apicv_activated(m, l.vm as Ref) ? 1 : 0);
+      kvm_vcpu.pending_external_vector.set(m, vcpu, -1);
       if (in_kernel) kvm_make_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
       kvm_x86_ops.vcpu_load(m, vcpu);
       return at.reset;

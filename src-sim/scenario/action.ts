@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+import { APICV_INHIBIT_REASONS, DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
 
 /** Name of a VM slot of the platform, such as `td`. State paths begin with it. */
 export const VmName = z
@@ -87,6 +87,29 @@ export const ACTIONS = {
     KVM_GET_REGS: declare('Reads general registers.', 'RUN-16', onVcpu),
     KVM_GET_SREGS: declare('Reads segment and control registers.', 'RUN-16', onVcpu),
     KVM_GET_LAPIC: declare('Reads the local APIC page.', 'tdx:LAPIC-1', onVcpu),
+    KVM_SET_LAPIC: declare('Writes the local APIC page.', 'tdx:LAPIC-1', onVcpu),
+    KVM_SET_SREGS: declare('Writes segment and control registers and the APIC base.', 'tdx:LAPIC-4', {
+      ...onVcpu,
+      apic_base: z
+        .int()
+        .min(0)
+        .max(0xffff_ffff)
+        .default(0xfee0_0c00)
+        .meta({ description: 'sregs.apic_base' }),
+    }),
+    KVM_SET_GUEST_DEBUG: declare('Sets debug controls; BLOCKIRQ holds interrupts back.', 'x86:IRQ-16', {
+      ...onVcpu,
+      blockirq: z.boolean().default(true).meta({ description: 'KVM_GUESTDBG_BLOCKIRQ' }),
+    }),
+    KVM_INTERRUPT: declare('Queues an external interrupt, as a userspace PIC does.', 'tdx:LAPIC-7', {
+      ...onVcpu,
+      vector: z
+        .int()
+        .min(0)
+        .max(1023)
+        .default(0x20)
+        .meta({ description: 'Vector; 256 and above are refused' }),
+    }),
     KVM_SIGNAL_MSI: declare('Sends a message-signalled interrupt to the VM.', 'PI-8', {
       ...onVm,
       dest: ApicDest,
@@ -123,6 +146,10 @@ export const ACTIONS = {
         stay: z.boolean().default(true).meta({ description: 'true: it stays until IRET' }),
       },
     ),
+    IF: declare('The guest enables or disables interrupts: STI, CLI.', 'SDM', {
+      ...onVcpu,
+      enabled: z.boolean(),
+    }),
     IRET: declare('The NMI handler returns: NMIs are unblocked.', 'NMI-10', onVcpu),
     TRIPLE_FAULT: declare('The guest runs into a triple fault.', 'FATAL-1', onVcpu),
     HLT: declare('The guest executes HLT.', 'HLT-1', {
@@ -134,6 +161,15 @@ export const ACTIONS = {
     }),
   },
   kvm: {
+    set_apicv_inhibit: declare(
+      'A hypothetical caller in KVM sets or clears an APICv inhibit reason.',
+      'APICV-6',
+      {
+        ...onVm,
+        reason: z.enum(APICV_INHIBIT_REASONS).meta({ description: 'kvm_apicv_inhibit (APICV-4)' }),
+        set: z.boolean().default(true).meta({ description: 'false: clear it' }),
+      },
+    ),
     kvm_vcpu_reset: declare('A hypothetical caller in KVM resets the vCPU.', 'INIT-13', {
       ...onVcpu,
       init_event: z.boolean().meta({ description: 'true: as an INIT does; false: as at creation' }),

@@ -5,7 +5,7 @@ import { event } from '../machine/trace';
 import { HOST_KERNEL, pcpu, SEAM_NON_ROOT, SEAM_ROOT } from '../platform/pcpu';
 import { POSTED_INTR_VECTOR, posted_intr_vmcs } from '../platform/posted_intr';
 import { guest_cpu } from '../guest/cpu';
-import { EXIT_NMI_WINDOW, guest_run, INTR_INFO_MCE } from '../guest/run';
+import { EXIT_NMI_WINDOW, guest_run, INTR_INFO_MCE, INTR_INFO_NMI } from '../guest/run';
 import { guestOf, kvm_vcpu, kvmOf, moduleOf, tdvpsOf, variant, variantRef } from '../kvm/kvm_host';
 import { pend_nmi_kept, pend_nmi_set } from '../kvm/trace';
 import * as tdx from './tdx_module';
@@ -279,7 +279,7 @@ export const tdh_vp_enter = routine(
         m.emit(nmi_injected_by_module, kvm_vcpu.id.get(m, vcpu));
       }
       pcpu.context.set(m, cpuOf(m), SEAM_NON_ROOT);
-      return m.call(at.vmexit, guest_run, vcpu, inject);
+      return m.call(at.vmexit, guest_run, vcpu, inject ? INTR_INFO_NMI : 0);
     },
     vmexit(m, l) {
       const vcpu = l.vcpu as Ref;

@@ -4,6 +4,7 @@ import { returnName } from '../machine/trace';
 import * as cpu from '../guest/cpu';
 import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
+import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
 import { guestOf, kvm, kvm_vcpu, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX } from '../kvm/kvm_host';
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
 import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
@@ -133,6 +134,10 @@ const BEGIN: BeginTable = {
     KVM_GET_REGS: (t) => vcpuCall(t, 'KVM_GET_REGS'),
     KVM_GET_SREGS: (t) => vcpuCall(t, 'KVM_GET_SREGS'),
     KVM_GET_LAPIC: (t) => vcpuCall(t, 'KVM_GET_LAPIC'),
+    KVM_SET_LAPIC: (t) => vcpuCall(t, 'KVM_SET_LAPIC'),
+    KVM_SET_SREGS: (t, { apic_base }) => vcpuCall(t, 'KVM_SET_SREGS', apic_base),
+    KVM_SET_GUEST_DEBUG: (t, { blockirq }) => vcpuCall(t, 'KVM_SET_GUEST_DEBUG', blockirq ? 1 : 0),
+    KVM_INTERRUPT: (t, { vector }) => vcpuCall(t, 'KVM_INTERRUPT', vector),
     KVM_SIGNAL_MSI: (t, a) => {
       const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
       const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
@@ -168,6 +173,13 @@ const BEGIN: BeginTable = {
       m.answer('returned', 'none', 0);
       return null;
     },
+    IF({ m, vcpu }, { enabled }) {
+      if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
+      guest_cpu.if.set(m, guestOf(vcpu), enabled ? 1 : 0);
+      m.answer('returned', 'none', 0);
+      if (inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+      return null;
+    },
     IRET: (t) => instruct(t, cpu.OP_IRET),
     TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),
     HLT(t, { interrupts }) {
@@ -177,6 +189,17 @@ const BEGIN: BeginTable = {
     },
   },
   kvm: {
+    set_apicv_inhibit({ m, slot }, { reason, set }) {
+      if (kvm.type.get(m, slot.ref) === VM_NONE) return 'no_vm';
+      const begun = m.begin(
+        VMM_THREAD,
+        __kvm_set_or_clear_apicv_inhibit,
+        slot.ref,
+        inhibitReason(reason),
+        set ? 1 : 0,
+      );
+      return begun ? null : 'thread_busy';
+    },
     kvm_vcpu_reset({ m, vcpu }, { init_event }) {
       if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
       if (kvm.vm_dead.get(m, kvm_vcpu.kvm.get(m, vcpu) as Ref)) return 'reset_dead_vm';

@@ -7,10 +7,10 @@ import { APIC_INT_LEVELTRIG, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../../platfo
 import { pcpu, sendIpi, takeIrq } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import {
-  apicOf, guestOf, IN_GUEST_MODE, kvm, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_SHUTDOWN, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
+  apicOf, guestOf, IN_GUEST_MODE, is_td_vcpu, KVM_REQ_EVENT, kvm, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_SHUTDOWN, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
   kvm_run, kvm_vcpu, kvm_vcpu_stat, kvmOf, variant, variantRef, pidOf, runOf, statOf,
 } from '../kvm_host'; // prettier-ignore
-import { kvm_vcpu_wake_up } from '../kvm_main';
+import { kvm_vcpu_kick, kvm_vcpu_wake_up } from '../kvm_main';
 import { kvm_x2apic_icr_write } from '../lapic';
 import {
   host_nmi_handled,
@@ -30,6 +30,7 @@ export const EXIT_REASON_EXCEPTION_NMI = 0;
 export const EXIT_REASON_EXTERNAL_INTERRUPT = 1;
 export const EXIT_REASON_TRIPLE_FAULT = 2;
 export const EXIT_REASON_OTHER_SMI = 6;
+export const EXIT_REASON_INTERRUPT_WINDOW = 7;
 export const EXIT_REASON_NMI_WINDOW = 8;
 export const EXIT_REASON_HLT = 12;
 export const EXIT_REASON_MSR_WRITE = 32;
@@ -77,6 +78,35 @@ export const __vmx_deliver_posted_interrupt = routine(
       );
       return m.ret(0);
     },
+  }),
+);
+
+/** Without APICv a plain guest's vector goes into the IRR, and KVM injects it. @source x86:IRQ-1 */
+export const vmx_deliver_interrupt = routine(
+  {
+    name: 'vmx_deliver_interrupt',
+    layer: 'kvm',
+    source: 'x86:IRQ-1',
+    args: ['vcpu', 'low'],
+    steps: {
+      choose: [
+        'With APICv, or for a TD, post it; else set it in the IRR and raise KVM_REQ_EVENT.',
+        'x86:IRQ-1',
+      ],
+      kicked: ['The vCPU has been kicked.', 'x86:IRQ-1'],
+    },
+  },
+  (at) => ({
+    choose(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (is_td_vcpu(m, vcpu) || kvm_lapic.apicv_active.get(m, apicOf(vcpu))) {
+        return m.tail(__vmx_deliver_posted_interrupt, vcpu, l.low);
+      }
+      guest_cpu.virr.set(m, guestOf(vcpu), l.low & 0xff);
+      kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
+      return m.call(at.kicked, kvm_vcpu_kick, vcpu);
+    },
+    kicked: (m) => m.ret(0),
   }),
 );
 

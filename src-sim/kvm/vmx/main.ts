@@ -5,7 +5,7 @@ import { is_td, is_td_vcpu, kvm_vcpu, kvmOf } from '../kvm_host';
 import { KVM_BUG_ON } from '../kvm_main';
 import { kvm_enter_smm } from '../trace';
 import { kvm_x86_vendor_init } from '../kvm_x86_ops';
-import { __vmx_deliver_posted_interrupt, vmx_handle_exit_irqoff } from './common';
+import { vmx_deliver_interrupt, vmx_handle_exit_irqoff } from './common';
 import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load } from './posted_intr';
 import * as tdx from './tdx';
 import * as vmx from './vmx';
@@ -58,11 +58,12 @@ export const vt_vcpu_run = routine(
     name: 'vt_vcpu_run',
     layer: 'kvm',
     source: 'RUN-10',
-    args: ['vcpu'],
+    args: ['vcpu', 'immediate_exit'],
     steps: { dispatch: ['A TD or a plain VMX guest?', 'RUN-10'] },
   },
   () => ({
-    dispatch: (m, l) => m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_vcpu_run : vmx.vmx_vcpu_run, l.vcpu),
+    dispatch: (m, l) =>
+      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_vcpu_run : vmx.vmx_vcpu_run, l.vcpu, l.immediate_exit),
   }),
 );
 
@@ -104,6 +105,21 @@ export const vt_inject_nmi = routine(
   }),
 );
 
+/** @source PI-38 */
+export const vt_inject_irq = routine(
+  {
+    name: 'vt_inject_irq',
+    layer: 'kvm',
+    source: 'PI-38',
+    args: ['vcpu', 'vector'],
+    steps: { dispatch: ['A TD or a plain VMX guest?', 'PI-38'] },
+  },
+  () => ({
+    dispatch: (m, l) =>
+      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_inject_irq : vmx.vmx_inject_irq, l.vcpu, l.vector),
+  }),
+);
+
 kvm_x86_vendor_init({
   vm_init: (m, vm) => (is_td(m, vm) ? tdx.tdx_vm_init(m, vm) : 0),
   vcpu_create: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_create(m, vcpu) : 0),
@@ -128,10 +144,19 @@ kvm_x86_vendor_init({
   smi_allowed: vt_smi_allowed,
   enter_smm: (m, vcpu) => m.emit(kvm_enter_smm, kvm_vcpu.id.get(m, vcpu)),
   has_emulated_smbase: (m, vcpu) => !is_td_vcpu(m, vcpu),
+  refresh_apicv_exec_ctrl: (m, vcpu) => {
+    if (is_td_vcpu(m, vcpu)) tdx.tdx_refresh_apicv_exec_ctrl(m, vcpu);
+  },
+  interrupt_allowed: (m, vcpu) =>
+    is_td_vcpu(m, vcpu) ? tdx.tdx_interrupt_allowed(m, vcpu) : vmx.vmx_interrupt_allowed(m, vcpu),
+  enable_irq_window: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_irq_window(m, vcpu);
+  },
+  inject_irq: vt_inject_irq,
   vcpu_run: vt_vcpu_run,
   handle_exit_irqoff: vmx_handle_exit_irqoff,
   handle_exit: vt_handle_exit,
-  deliver_interrupt: __vmx_deliver_posted_interrupt,
+  deliver_interrupt: vmx_deliver_interrupt,
   mem_enc_ioctl: vt_mem_enc_ioctl,
   vcpu_mem_enc_ioctl: vt_vcpu_mem_enc_ioctl,
 });

@@ -14,6 +14,7 @@ import {
   kvm,
   kvm_lapic,
   kvm_regs,
+  variant,
   kvm_vcpu,
   kvm_vcpu_stat,
   kvmOf,
@@ -22,6 +23,7 @@ import {
   regsOf,
   warned,
 } from '../kvm_host';
+import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../apicv';
 import { KVM_BUG_ON } from '../kvm_main';
 import {
   KVM_TDX_FINALIZE_VM,
@@ -40,10 +42,13 @@ import { pi_has_pending_interrupt } from './posted_intr';
 
 const BUG_SITE_SEAMCALL = 0;
 const WARN_SITE_TDX_VCPU_RESET = 0;
+const WARN_SITE_TDX_VCPU_RUN = 2;
+const WARN_SITE_REFRESH_APICV = 3;
+const BUG_SITE_REFRESH_APICV = 3;
 
 /** @source VM-1 */
 export function tdx_vm_init(m: Machine, vm: Ref): number {
-  kvm.has_protected_state.set(m, vm, 1);
+  if (!isV1(m)) kvm.has_protected_state.set(m, vm, 1); // VM-2
   return 0;
 }
 
@@ -51,7 +56,9 @@ export function tdx_vm_init(m: Machine, vm: Ref): number {
 export function tdx_vcpu_create(m: Machine, vcpu: Ref): number {
   const vm = kvmOf(m, vcpu);
   if (kvm.td_state.get(m, vm) !== host.TD_STATE_INITIALIZED) return E('EIO');
-  if (kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_SPLIT) return E('EINVAL');
+  const mode = kvm.irqchip_mode.get(m, vm);
+  const suits = isV1(m) ? mode !== host.KVM_IRQCHIP_NONE : mode === host.KVM_IRQCHIP_SPLIT; // V12-4
+  if (!suits) return E('EINVAL');
   if (kvm_vcpu.created.get(m, vcpu)) return 0;
   kvm_lapic.guest_apic_protected.set(m, apicOf(vcpu), 1);
   pi_desc.nv.set(m, pidOf(vcpu), POSTED_INTR_VECTOR);
@@ -61,10 +68,48 @@ export function tdx_vcpu_create(m: Machine, vcpu: Ref): number {
 
 /** A TD vCPU is never reset by INIT: only a warning. @source VCPU-5, INIT-13 */
 export function tdx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
-  if (!init_event) return;
-  const again = warned.tdx_vcpu_reset.testAndSet(m, host.warnedRef(m));
-  m.emit(again ? trace.warn_once_silent : trace.WARN, WARN_SITE_TDX_VCPU_RESET, kvm_vcpu.id.get(m, vcpu));
+  if (init_event && !isV1(m)) warnOnce(m, 'tdx_vcpu_reset', WARN_SITE_TDX_VCPU_RESET, vcpu); // V12-17
 }
+
+/** Whether the first design is in force: APICv of a TD is inhibited. @source APICV-2 */
+function isV1(m: Machine): boolean {
+  return variant.apicv_v1.get(m, host.variantRef(m)) === 1;
+}
+
+/** WARN_ON_ONCE: the first time since power-on shows, later ones are silent. */
+function warnOnce(
+  m: Machine,
+  site: 'tdx_vcpu_reset' | 'tdx_vcpu_run' | 'vt_refresh_apicv_exec_ctrl',
+  number: number,
+  vcpu: Ref,
+): void {
+  const again = warned[site].testAndSet(m, host.warnedRef(m));
+  m.emit(again ? trace.warn_once_silent : trace.WARN, number, kvm_vcpu.id.get(m, vcpu));
+}
+
+/** APICv of a live TD was switched off: the VM is bugged; in the first design only a warning. @source APICV-8, VAPIC-1 */
+export function tdx_refresh_apicv_exec_ctrl(m: Machine, vcpu: Ref): void {
+  if (isV1(m)) warnOnce(m, 'vt_refresh_apicv_exec_ctrl', WARN_SITE_REFRESH_APICV, vcpu);
+  else if (!kvm_lapic.apicv_active.get(m, apicOf(vcpu)))
+    KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_REFRESH_APICV);
+}
+
+/** Event injection does not exist for a TD: the vector is marked injected and lost. @source PI-38, tdx:LAPIC-9 */
+export const tdx_inject_irq = routine(
+  {
+    name: 'tdx_inject_irq',
+    layer: 'kvm',
+    source: 'PI-38',
+    args: ['vcpu', 'vector'],
+    steps: { nothing: ['For a TD this op does nothing.', 'PI-38'] },
+  },
+  () => ({
+    nothing(m, l) {
+      if (l.vector >= 0) m.emit(trace.irq_injection_lost, kvm_vcpu.id.get(m, l.vcpu as Ref));
+      return m.ret(0);
+    },
+  }),
+);
 
 /** @source RUN-4 */
 export function tdx_vcpu_pre_run(m: Machine, vcpu: Ref): number {
@@ -111,9 +156,9 @@ export const tdx_vcpu_run = routine(
     name: 'tdx_vcpu_run',
     layer: 'kvm',
     source: 'RUN-10',
-    args: ['vcpu'],
+    args: ['vcpu', 'immediate_exit'],
     steps: {
-      entry: ['Trace the entry.', 'RUN-10'],
+      entry: ['TDX cannot force an immediate exit: warn once, enter anyway. Trace the entry.', 'RUN-10'],
       self_ipi: [
         'ON is set: send the notification vector to this very CPU, to be taken inside the TD.',
         'PI-14',
@@ -125,6 +170,7 @@ export const tdx_vcpu_run = routine(
   (at) => ({
     entry(m, l) {
       const vcpu = l.vcpu as Ref;
+      if (l.immediate_exit) warnOnce(m, 'tdx_vcpu_run', WARN_SITE_TDX_VCPU_RUN, vcpu);
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
       return at.self_ipi;
     },
@@ -243,7 +289,8 @@ export const tdx_vm_ioctl = routine(
       dispatch: ['Which sub-command?', 'VM-20'],
       init: ['tdx_td_init: only once, before any vCPU.', 'VM-22'],
       mng_init: ['The TD root exists: TDH.MNG.INIT.', 'VM-22'],
-      initialized: ['The TD is INITIALIZED.', 'VM-3'],
+      initialized: ['The TD is INITIALIZED; the first design inhibits APICv now.', 'VM-3'],
+      inhibited: ['Reason TDX is set: KVM takes APICv for inactive.', 'V12-1'],
       finalize: ['tdx_td_finalize: only an INITIALIZED TD with its key.', 'VM-24'],
       finalized: ['The TD is RUNNABLE; memory may be pre-faulted.', 'VM-24'],
     },
@@ -266,8 +313,10 @@ export const tdx_vm_ioctl = routine(
     initialized(m, l) {
       if (m.retval !== 0) return m.ret(E('EIO'));
       kvm.td_state.set(m, l.vm as Ref, host.TD_STATE_INITIALIZED);
-      return m.ret(0);
+      if (!isV1(m)) return m.ret(0);
+      return m.call(at.inhibited, __kvm_set_or_clear_apicv_inhibit, l.vm, inhibitReason('TDX'), 1);
     },
+    inhibited: (m) => m.ret(0),
     finalize(m, l) {
       const vm = l.vm as Ref;
       const ready =
@@ -323,6 +372,7 @@ export const tdx_vcpu_ioctl = routine(
         if (!kvm_vcpu.cpuid_x2apic.get(m, vcpu)) return m.ret(E('EINVAL'));
         const ref = apicOf(vcpu);
         kvm_lapic.base.set(m, ref, kvm_lapic.base.get(m, ref) | X2APIC_ENABLE);
+        if (isV1(m)) kvm_lapic.apicv_active.set(m, ref, 0); // V12-2
         return m.call(at.addcx, seam.tdh_vp_create, vcpu);
       },
       addcx: (m, l) => unlessBugged(m, l.vcpu as Ref, () => m.call(at.init, seam.tdh_vp_addcx, l.vcpu)),

@@ -2,10 +2,10 @@ import type { Ref } from '../../machine/layout';
 import { thread, type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
-import { guest_run, INTR_INFO_NMI } from '../../guest/run';
+import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_NMI } from '../../guest/run';
 import { X2APIC_ENABLE } from '../../platform/apic';
-import { HOST_KERNEL, pcpu, VMX_NON_ROOT } from '../../platform/pcpu';
-import { pi_desc } from '../../platform/posted_intr';
+import { HOST_KERNEL, pcpu, sendIpi, VMX_NON_ROOT } from '../../platform/pcpu';
+import { pi_desc, RESCHEDULE_VECTOR } from '../../platform/posted_intr';
 import {
   apicOf,
   guestOf,
@@ -22,7 +22,7 @@ import {
 } from '../kvm_host';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
 } from './common'; // prettier-ignore
 import { pi_has_pending_interrupt } from './posted_intr';
 
@@ -90,15 +90,49 @@ export const vmx_inject_nmi = routine(
   }),
 );
 
+/** The next VM entry delivers an external interrupt. @source x86:IRQ-3 */
+export const vmx_inject_irq = routine(
+  {
+    name: 'vmx_inject_irq',
+    layer: 'kvm',
+    source: 'x86:IRQ-3',
+    args: ['vcpu', 'vector'],
+    steps: {
+      write: ['Trace and count; VM-entry interruption information = 0x80000000 + vector.', 'x86:IRQ-3'],
+    },
+  },
+  () => ({
+    write(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (l.vector < 0) return m.ret(0); // still in the VMCS from the pass before
+      const stat = statOf(vcpu);
+      m.emit(trace.kvm_inj_virq, l.vector);
+      kvm_vcpu_stat.irq_injections.set(m, stat, kvm_vcpu_stat.irq_injections.get(m, stat) + 1);
+      vmcs.entry_intr_info.set(m, vmcsOf(vcpu), INTR_INFO_EXTERNAL + l.vector);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** Interrupt-window exiting tells when the guest can take an interrupt. @source x86:IRQ-4 */
+export function vmx_enable_irq_window(m: Machine, vcpu: Ref): void {
+  vmcs.irq_window.set(m, vmcsOf(vcpu), 1);
+}
+
+/** RFLAGS.IF, and no NMI handler under way. @source x86:IRQ-3 */
+export function vmx_interrupt_allowed(m: Machine, vcpu: Ref): boolean {
+  return guest_cpu.if.get(m, guestOf(vcpu)) === 1 && !vmx_nmi_blocked(m, vcpu);
+}
+
 /** Enters the guest and comes back with the exit. */
 export const vmx_vcpu_run = routine(
   {
     name: 'vmx_vcpu_run',
     layer: 'kvm',
     source: 'arch/x86/kvm/vmx/vmx.c',
-    args: ['vcpu'],
+    args: ['vcpu', 'immediate_exit'],
     steps: {
-      entry: ['Trace the entry.', 'TRC-1'],
+      entry: ['Trace the entry; a forced immediate exit is an interrupt that already waits.', 'TRC-1'],
       vmenter: ['VM entry: the CPU enters VMX non-root mode.', 'SDM'],
       vmexit: ['VM exit: back in the host; a host NMI is handled here.', 'x86:VMX-18'],
       traced: ['Trace the exit.', 'TRC-1'],
@@ -107,6 +141,7 @@ export const vmx_vcpu_run = routine(
   (at) => ({
     entry(m, l) {
       const vcpu = l.vcpu as Ref;
+      if (l.immediate_exit) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, RESCHEDULE_VECTOR);
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
       return at.vmenter;
     },
@@ -114,10 +149,12 @@ export const vmx_vcpu_run = routine(
       const apic = apicOf(l.vcpu as Ref);
       pcpu.context.set(m, thread.cpu.get(m, m.thread) as Ref, VMX_NON_ROOT);
       kvm_lapic.base.set(m, apic, kvm_lapic.base.get(m, apic) | X2APIC_ENABLE); // the guest's firmware does this first
-      const nmi = vmcs.entry_intr_info.get(m, vmcsOf(l.vcpu as Ref)) === INTR_INFO_NMI ? 1 : 0;
-      vmcs.entry_intr_info.set(m, vmcsOf(l.vcpu as Ref), 0);
-      kvm_vcpu.nmi_injected.set(m, l.vcpu as Ref, 0); // delivered with the entry: vmx_complete_interrupts
-      return m.call(at.vmexit, guest_run, l.vcpu, nmi);
+      const vcpu = l.vcpu as Ref;
+      const injected = vmcs.entry_intr_info.get(m, vmcsOf(vcpu));
+      vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
+      kvm_vcpu.nmi_injected.set(m, vcpu, 0); // delivered with the entry: vmx_complete_interrupts
+      kvm_vcpu.interrupt_injected.set(m, vcpu, 0);
+      return m.call(at.vmexit, guest_run, vcpu, injected);
     },
     vmexit(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -158,6 +195,13 @@ export const vmx_handle_exit = routine(
           return m.ret(1);
         case EXIT_REASON_TRIPLE_FAULT:
           return m.ret(handle_triple_fault(m, vcpu));
+        case EXIT_REASON_INTERRUPT_WINDOW: {
+          const stat = statOf(vcpu);
+          vmcs.irq_window.set(m, vmcsOf(vcpu), 0);
+          kvm_vcpu_stat.irq_window_exits.set(m, stat, kvm_vcpu_stat.irq_window_exits.get(m, stat) + 1);
+          kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
+          return m.ret(1);
+        }
         case EXIT_REASON_NMI_WINDOW: {
           const stat = statOf(vcpu);
           vmcs.nmi_window.set(m, vmcsOf(vcpu), 0);
