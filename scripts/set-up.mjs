@@ -5,6 +5,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { ensureRuntime, findRuntime } from './electron-runtime.mjs';
 import { exclusively } from './lib/lock.mjs';
@@ -291,6 +292,11 @@ export async function ensureDisplay() {
     server.on('error', reject);
     server.on('exit', (code) => reject(new SetupError(`Xvfb ended with status ${code}`)));
   });
-  server.unref();
-  return { env: { DISPLAY: `:${number}` }, stop: () => server.kill() };
+  const stop = () => void server.kill();
+  // However this process ends, its display goes with it.
+  process.once('exit', stop);
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.once(signal, () => process.exit(128 + constants.signals[signal]));
+  }
+  return { env: { DISPLAY: `:${number}` }, stop };
 }

@@ -28,6 +28,11 @@ export function say(line) {
   process.stderr.write(`seamlab: ${line}\n`);
 }
 
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+// However this process ends, what it has started goes with it.
+process.once('exit', () => children.forEach((child) => child.kill()));
+
 /**
  * Runs a command with its output shown.
  *
@@ -53,6 +58,7 @@ export function run(
         ? ['ignore', 'inherit', 'inherit']
         : ['ignore', quiet ? 'pipe' : process.stderr, quiet ? 'pipe' : process.stderr],
     });
+    children.add(child);
     /** @type {Buffer[]} */
     const output = [];
     for (const stream of [child.stdout, child.stderr]) {
@@ -74,6 +80,7 @@ export function run(
       resolve({ code: 127, output: error.message });
     });
     child.on('close', (code, signal) => {
+      children.delete(child);
       clearTimeout(timer);
       resolve({
         code: timedOut ? 124 : (code ?? 128 + (signal === 'SIGKILL' ? 9 : 15)),
