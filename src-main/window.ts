@@ -1,7 +1,7 @@
 import { BrowserWindow, dialog, nativeTheme, screen } from 'electron';
 import type { Log } from './log';
 import { MINIMUM, placeOf } from './place';
-import { HOME, posture } from './security';
+import { HOME, posture } from './posture';
 import type { WindowPlace } from './settings';
 
 export interface WindowWishes {
