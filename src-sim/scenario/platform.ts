@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { MAX_VCPUS, MAX_VMS, powerOn, type Platform as PlatformType } from '../world';
+import { MAX_VCPUS, MAX_VMS, powerOn, SWITCHES, type Platform as PlatformType } from '../world';
 import { VmName } from './action';
 
 export type Platform = PlatformType;
@@ -43,6 +43,10 @@ export const Platform: z.ZodType<Platform> = z
         minProperties: 1,
         maxProperties: MAX_VMS,
       }),
+    switches: z
+      .partialRecord(z.enum(SWITCHES), z.boolean())
+      .optional()
+      .meta({ description: 'Design variants of host, module and KVM; what is not named is off' }),
   })
   .meta({
     id: 'platform',
