@@ -91,7 +91,7 @@ describe('for any sequence of inputs', () => {
         expect(a.machine.bytes()).toEqual(b.machine.bytes());
         expect(traceOf(a)).toEqual(traceOf(b));
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     );
   });
 

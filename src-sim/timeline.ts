@@ -122,8 +122,19 @@ export class Timeline {
       for (const part of expandBoot(action as Extract<Action, { boot: string }>)) this.perform(part);
       return this.outcome!;
     }
+    if ('host' in action && action.host === 'pass') return this.pass(action);
     this.begin(action);
     this.settle();
+    return this.outcome!;
+  }
+
+  /** Time passes from timer to timer; each is dealt with before the next. */
+  private pass(action: Extract<Action, { host: 'pass' }>): Outcome {
+    const until = this.machine.now + action.ns;
+    while (this.machine.now < until) {
+      this.begin({ ...action, ns: until - this.machine.now });
+      this.settle();
+    }
     return this.outcome!;
   }
 

@@ -64,6 +64,7 @@ export function powerOn(platform: Platform): World {
   const vcpuRefs = m.placed.slice(3 + infos.length + slots.length);
 
   for (const name of SWITCHES) variant[name].set(m, variantRef(m), platform.switches?.[name] ? 1 : 0);
+  m.vcpus = vcpuRefs;
   cpus.forEach((cpu, i) => {
     pcpu.index.set(m, cpu, i);
     pcpu.thread.set(m, cpu, m.threadRefs[i]!);

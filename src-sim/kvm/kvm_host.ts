@@ -1,4 +1,4 @@
-import { bits, flag, int32, name, num, record, sub, word64, type Ref } from '../machine/layout';
+import { bits, flag, float, int32, name, num, record, sub, word64, type Ref } from '../machine/layout';
 import { KVM_EXIT, type Machine } from '../machine/machine';
 import { pi_desc } from '../platform/posted_intr';
 import { guest_cpu } from '../guest/cpu';
@@ -74,6 +74,14 @@ const kvm_lapic = record('kvm_lapic', 'kvm', 'Shadow local APIC', {
   pending_events: bits(8, 'INIT and SIPI that are latched', { source: 'NUM-18', names: ['INIT', 'SIPI'] }),
   sipi_vector: num(8, 'Vector of the last SIPI', { source: 'INIT-6', as: 'hex' }),
   lvt0: num(32, 'LVT LINT0', { source: 'VCPU-4', as: 'hex' }),
+  lvtt: num(32, 'LVT timer: vector, mask, mode in bits 18:17', { source: 'TMR-14', as: 'hex' }),
+  tmict: num(32, 'Timer initial count', { source: 'TMR-1' }),
+  tdcr: num(32, 'Timer divide configuration', { source: 'x86:LAPIC-34', as: 'hex' }),
+  tscdeadline: float('TSC deadline, in nanoseconds of virtual time', { source: 'TMR-14' }),
+  timer_at: float('When the hrtimer fires', { source: 'TMR-1' }),
+  timer_armed: flag('The hrtimer is armed', { source: 'TMR-1' }),
+  timer_due: flag('The hrtimer has fired; its interrupt is under way', { source: 'TMR-10' }),
+  timer_pending: num(8, 'lapic_timer.pending: expiries not yet delivered', { source: 'TMR-3' }),
   in_kernel: flag('The local APIC is modelled by the kernel', { source: 'x86:SIPI-23' }),
   guest_apic_protected: flag('The real APIC state is hidden from KVM', { source: 'VCPU-3' }),
   apicv_active: flag('APICv is active for this vCPU', { source: 'VCPU-1' }),

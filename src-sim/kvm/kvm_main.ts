@@ -1,10 +1,10 @@
 import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
 import { E, routine, type Routine } from '../machine/routine';
-import { HOST_KERNEL, pcpu, sendIpi, USERSPACE } from '../platform/pcpu';
+import { HOST_KERNEL, inNonRoot, pcpu, sendIpi, USERSPACE } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
 import {
-  EXITING_GUEST_MODE, IN_GUEST_MODE, kvm, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt,
+  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt,
 } from './kvm_host'; // prettier-ignore
 import { KVM_BUG_ON as BUG, kvm_userspace_exit, vcpu_kicked, vcpu_sleeps, vcpu_woken } from './trace';
 import { kvm_arch_vcpu_runnable } from './x86_events';
@@ -51,6 +51,15 @@ export function kvm_vcpu_wake_up(m: Machine, vcpu: Ref): boolean {
   m.wake(t);
   m.emit(vcpu_woken, kvm_vcpu.id.get(m, vcpu));
   return true;
+}
+
+/** The same as `kvm_vcpu_kick`, from interrupt context: nothing can come between its parts there. @source PI-36 */
+export function kvm_vcpu_kick_now(m: Machine, vcpu: Ref): void {
+  if (kvm_vcpu_wake_up(m, vcpu)) return;
+  if (kvm_vcpu.mode.get(m, vcpu) !== IN_GUEST_MODE) return;
+  kvm_vcpu.mode.set(m, vcpu, EXITING_GUEST_MODE);
+  const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+  if (inNonRoot(m, cpu)) sendIpi(m, cpu, RESCHEDULE_VECTOR);
 }
 
 /** Makes a vCPU notice a request: wakes it, or takes it out of the guest. */
@@ -101,7 +110,8 @@ export const kvm_vcpu_block = routine(
       const stop =
         kvm_arch_vcpu_runnable(m, vcpu) ||
         thread.signal.get(m, m.thread) === 1 ||
-        kvm_check_request(m, vcpu, KVM_REQ_UNBLOCK);
+        kvm_check_request(m, vcpu, KVM_REQ_UNBLOCK) ||
+        kvm_lapic.timer_pending.get(m, apicOf(vcpu)) > 0;
       if (stop) return m.ret(l.slept);
       l.slept = 1;
       m.emit(vcpu_sleeps, kvm_vcpu.id.get(m, vcpu));

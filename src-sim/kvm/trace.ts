@@ -76,6 +76,12 @@ export const irq_dropped = event('irq_dropped', 'mark', 'PI-5', { vcpu: 'num', v
   'The shadow APIC of vCPU {vcpu} is not enabled: vector {vec} is dropped.'); // prettier-ignore
 export const irq_coalesced = event('irq_coalesced', 'mark', 'PI-3', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
   'Vector {vec} already waits in the PIR of vCPU {vcpu}: the two are one.'); // prettier-ignore
+export const lapic_timer_armed = event('lapic_timer_armed', 'mark', 'TMR-1', { vcpu: 'num', ns: 'num' }, 'vcpu {vcpu} in {ns} ns',
+  'KVM arms the host timer of vCPU {vcpu}, {ns} ns ahead.'); // prettier-ignore
+export const lapic_timer_cancelled = event('lapic_timer_cancelled', 'mark', 'TMR-13', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The timer of vCPU {vcpu} is cancelled; an expiry that was only pending is lost.'); // prettier-ignore
+export const lapic_timer_expired = event('lapic_timer_expired', 'mark', 'TMR-3', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The timer of vCPU {vcpu} has expired: pending = 1, KVM_REQ_UNBLOCK.'); // prettier-ignore
 export const kvm_apicv_inhibit_changed = event('kvm_apicv_inhibit_changed', 'tracepoint', 'APICV-6',
   { reason: APICV_INHIBIT_REASONS, set: ['cleared', 'set'], inhibits: 'hex' }, '{set} reason={reason}, inhibits={inhibits}',
   'APICv inhibit reason {reason} is {set}; the mask is now {inhibits}.'); // prettier-ignore

@@ -8,6 +8,7 @@ import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat, variant } from './kvm_host';
 import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu } from './kvm_main';
 import { kvm_apic_accept_events } from './lapic';
+import { hasDeliverableTimer, kvm_apic_inject_pending_timer_irqs } from './lapic_timer';
 import { reply } from './reply';
 import { kvm_vcpu_wakeup, mp_state_read } from './trace';
 import { kvm_x86_ops } from './kvm_x86_ops';
@@ -192,7 +193,8 @@ export const vcpu_run = routine(
     steps: {
       begin: ['exit_reason = KVM_EXIT_UNKNOWN.', 'NUM-2'],
       turn: ['RUNNABLE: enter the guest; anything else: block.', 'RUN-5'],
-      after: ['A result of 0 or less leaves; a pending signal leaves with -EINTR.', 'RUN-5'],
+      after: ['A result of 0 or less leaves; deliver an expired timer.', 'RUN-5'],
+      signals: ['A pending signal leaves with -EINTR.', 'RUN-5'],
     },
   },
   (at) => ({
@@ -207,6 +209,10 @@ export const vcpu_run = routine(
     after(m, l) {
       if (m.retval <= 0) return m.ret(m.retval);
       kvm_check_request(m, l.vcpu as Ref, host.KVM_REQ_UNBLOCK);
+      if (!hasDeliverableTimer(m, l.vcpu as Ref)) return at.signals;
+      return m.call(at.signals, kvm_apic_inject_pending_timer_irqs, l.vcpu);
+    },
+    signals(m, l) {
       return signalPending(m) ? signalExit(m, l.vcpu as Ref) : at.turn;
     },
   }),

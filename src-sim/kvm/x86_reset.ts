@@ -23,6 +23,12 @@ function kvm_lapic_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
     const base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE | (bsp ? MSR_IA32_APICBASE_BSP : 0);
     kvm_lapic.base.set(m, ref, base);
   }
+  kvm_lapic.timer_armed.set(m, ref, 0); // the reset cancels the timer: x86:SIPI-17
+  kvm_lapic.timer_pending.set(m, ref, 0);
+  kvm_lapic.lvtt.set(m, ref, 0x1_0000);
+  kvm_lapic.tmict.set(m, ref, 0);
+  kvm_lapic.tdcr.set(m, ref, 0);
+  kvm_lapic.tscdeadline.set(m, ref, 0);
   kvm_lapic.svr.set(m, ref, 0xff);
   kvm_lapic.lvt0.set(m, ref, bsp ? 0x700 : 0x10000);
 }

@@ -130,6 +130,8 @@ export class Machine implements Views {
   readonly threadRefs: readonly Ref[];
   /** References of the placements given to the constructor, in their order. */
   readonly placed: readonly Ref[];
+  /** The placements that are vCPUs, for code that looks at all of them. */
+  vcpus: readonly Ref[] = [];
   /** Command of the n-th begun action, for the trace. The history, which keeps the actions, provides it. */
   commandOf: (n: number) => string = () => '';
   /** Thread whose step runs; meaningless between steps. */
@@ -235,6 +237,11 @@ export class Machine implements Views {
   tick(): void {
     header.now.set(this, this.header, this.now + STEP_NS);
     header.moments.set(this, this.header, this.moment + 1);
+  }
+
+  /** Lets virtual time pass to `ns`, which must not lie in the past. */
+  passTo(ns: number): void {
+    header.now.set(this, this.header, Math.max(this.now, ns));
   }
 
   get now(): number {

@@ -1,7 +1,7 @@
 import { bits, name, num, record, flag, type Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { event } from '../machine/trace';
-import { POSTED_INTR_VECTOR, RESCHEDULE_VECTOR } from './posted_intr';
+import { LOCAL_TIMER_VECTOR, POSTED_INTR_VECTOR, RESCHEDULE_VECTOR } from './posted_intr';
 
 /** What a processor executes. */
 export const CONTEXT = ['USERSPACE', 'HOST_KERNEL', 'SEAM_ROOT', 'SEAM_NON_ROOT', 'VMX_NON_ROOT'] as const;
@@ -28,16 +28,33 @@ export const pcpu = record('pcpu', 'hardware', 'A host CPU', {
   irr: bits(256, 'Interrupts pending in the physical local APIC', { source: 'SDM' }),
 });
 
-const VECTOR_NAMES = { [POSTED_INTR_VECTOR]: 'POSTED_INTR', [RESCHEDULE_VECTOR]: 'RESCHEDULE' };
+export { LOCAL_TIMER_VECTOR };
+const VECTOR_NAMES = {
+  [LOCAL_TIMER_VECTOR]: 'LOCAL_TIMER',
+  [POSTED_INTR_VECTOR]: 'POSTED_INTR',
+  [RESCHEDULE_VECTOR]: 'RESCHEDULE',
+};
 
 const ipi = event('ipi_sent', 'mark', 'PI-36', { cpu: 'num', vector: VECTOR_NAMES }, 'cpu {cpu} vector {vector}',
   'The {vector} interrupt goes to CPU {cpu}.'); // prettier-ignore
 const host_irq = event('irq_handled_by_host', 'mark', 'PI-16', { cpu: 'num', vector: VECTOR_NAMES }, 'cpu {cpu} vector {vector}',
-  'The host on CPU {cpu} takes the {vector} interrupt; its handler has nothing to do.'); // prettier-ignore
+  'The host on CPU {cpu} takes the {vector} interrupt.'); // prettier-ignore
 
 /** Whether guest code runs on the CPU, so that its interrupts are events of the guest. */
 export function inNonRoot(m: Machine, cpu: Ref): boolean {
   return pcpu.context.get(m, cpu) >= SEAM_NON_ROOT;
+}
+
+type HostIrqHandler = (m: Machine, cpu: Ref) => void;
+const handlers = new Map<number, HostIrqHandler>();
+/** What the host does for a vector besides acknowledging it. Declared by the file that owns the vector. */
+export function onHostIrq(vector: number, handler: HostIrqHandler): void {
+  handlers.set(vector, handler);
+}
+
+function handleIrq(m: Machine, cpu: Ref, vector: number): void {
+  m.emit(host_irq, pcpu.index.get(m, cpu), vector);
+  handlers.get(vector)?.(m, cpu);
 }
 
 /**
@@ -47,7 +64,7 @@ export function inNonRoot(m: Machine, cpu: Ref): boolean {
 export function sendIpi(m: Machine, cpu: Ref, vector: number): void {
   m.emit(ipi, pcpu.index.get(m, cpu), vector);
   if (!pcpu.irqs_off.get(m, cpu) && !inNonRoot(m, cpu)) {
-    m.emit(host_irq, pcpu.index.get(m, cpu), vector);
+    handleIrq(m, cpu, vector);
     return;
   }
   pcpu.irr.set(m, cpu, vector);
@@ -59,7 +76,7 @@ export function takeIrq(m: Machine, cpu: Ref): boolean {
   const vector = pcpu.irr.highest(m, cpu);
   if (vector < 0) return false;
   pcpu.irr.clear(m, cpu, vector);
-  m.emit(host_irq, pcpu.index.get(m, cpu), vector);
+  handleIrq(m, cpu, vector);
   return true;
 }
 

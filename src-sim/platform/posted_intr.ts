@@ -6,6 +6,7 @@ import { bits, flag, gap, num, record } from '../machine/layout';
 export const POSTED_INTR_VECTOR = 0xf2;
 export const POSTED_INTR_WAKEUP_VECTOR = 0xf1;
 export const RESCHEDULE_VECTOR = 0xfd;
+export const LOCAL_TIMER_VECTOR = 0xec;
 
 /** Posted-interrupt descriptor: one per vCPU, shared by KVM, devices, the TDX module and the processor. */
 export const pi_desc = record(

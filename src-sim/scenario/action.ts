@@ -152,6 +152,15 @@ export const ACTIONS = {
     }),
     IRET: declare('The NMI handler returns: NMIs are unblocked.', 'NMI-10', onVcpu),
     TRIPLE_FAULT: declare('The guest runs into a triple fault.', 'FATAL-1', onVcpu),
+    TIMER: declare('The guest writes a timer register: LVTT, TMICT, TDCR or TSC_DEADLINE.', 'TMR-1', {
+      ...onVcpu,
+      register: z.enum(['LVTT', 'TMICT', 'TDCR', 'TSC_DEADLINE']),
+      value: z
+        .int()
+        .min(0)
+        .max(0xffff_ffff)
+        .meta({ description: 'Value written; a deadline in ns of virtual time' }),
+    }),
     HLT: declare('The guest executes HLT.', 'HLT-1', {
       ...onVcpu,
       interrupts: z
@@ -176,6 +185,9 @@ export const ACTIONS = {
     }),
   },
   host: {
+    pass: declare('Virtual time passes; timers that come due fire in order.', 'TMR-1', {
+      ns: z.int().min(1).max(100_000_000).meta({ description: 'Nanoseconds, at most 0.1 s' }),
+    }),
     NMI: declare('A host NMI hits the CPU on which the vCPU runs.', 'NMI-20', onVcpu),
     SMI: declare('An SMI hits the CPU on which the vCPU runs.', 'tdx:SMI-10', onVcpu),
     MCE: declare(

@@ -9,6 +9,7 @@ import { guestOf, kvm, kvm_vcpu, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TD
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
 import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
 import * as ops from '../kvm/kvm_x86_ops';
+import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
 import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
@@ -182,6 +183,7 @@ const BEGIN: BeginTable = {
     },
     IRET: (t) => instruct(t, cpu.OP_IRET),
     TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),
+    TIMER: (t, { register, value }) => instruct(t, cpu.OP_WRMSR, TIMER_REGISTERS[register], 0, value),
     HLT(t, { interrupts }) {
       const refused = instruct(t, cpu.OP_HLT);
       if (refused === null) guest_cpu.if.set(t.m, guestOf(t.vcpu), interrupts === 'enabled' ? 1 : 0);
@@ -207,6 +209,15 @@ const BEGIN: BeginTable = {
     },
   },
   host: {
+    pass({ m }, { ns }) {
+      const until = m.now + ns;
+      const next = nextTimer(m, m.vcpus);
+      const due = next !== null && next.at <= until ? next : null;
+      m.passTo(due ? Math.max(due.at, m.now) : until);
+      if (due) hrtimerFires(m, due.vcpu);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
     NMI({ m, vcpu }) {
       const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
       m.answer('returned', 'none', 0);
@@ -251,7 +262,7 @@ const BEGIN: BeginTable = {
 /** Begins one action, `boot` excepted: a moment passes, and `last` tells how it stands. Never throws. */
 export function beginAction({ machine: m, vms }: World, action: Exclude<Action, { boot: string }>): void {
   const [actor, verb] = Object.entries(action)[actorPosition(action)]! as [Exclude<Actor, 'boot'>, string];
-  const slot = vms.get(action.vm);
+  const slot = 'vm' in action ? vms.get(action.vm) : [...vms.values()][0]; // an action on no VM looks at none
   const id = 'vcpu' in action ? action.vcpu : 0;
   const vcpu = slot?.vcpus[id];
   const onGuest = actor === 'guest' && vcpu !== undefined;

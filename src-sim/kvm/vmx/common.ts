@@ -3,7 +3,12 @@ import { type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
 import { INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
-import { APIC_INT_LEVELTRIG, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../../platform/apic';
+import {
+  APIC_INT_LEVELTRIG,
+  APIC_SPIV_APIC_ENABLED,
+  MSR_X2APIC_ICR,
+  MSR_X2APIC_SVR,
+} from '../../platform/apic';
 import { pcpu, sendIpi, takeIrq } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import {
@@ -12,6 +17,7 @@ import {
 } from '../kvm_host'; // prettier-ignore
 import { kvm_vcpu_kick, kvm_vcpu_wake_up } from '../kvm_main';
 import { kvm_x2apic_icr_write } from '../lapic';
+import { kvm_lapic_timer_write, TIMER_REGISTERS } from '../lapic_timer';
 import {
   host_nmi_handled,
   irq_coalesced,
@@ -131,10 +137,11 @@ export const kvm_emulate_wrmsr = routine(
       const guest = guestOf(l.vcpu as Ref);
       const msr = guest_cpu.msr.get(m, guest);
       const low = guest_cpu.value.lo(m, guest);
-      m.emit(kvm_apic, (msr - 0x800) << 4, low);
+      if (msr !== TIMER_REGISTERS.TSC_DEADLINE) m.emit(kvm_apic, (msr - 0x800) << 4, low);
+      if (TIMER_MSRS.includes(msr)) return m.call(at.done, kvm_lapic_timer_write, l.vcpu, msr, low);
       if (msr === MSR_X2APIC_ICR)
         return m.call(at.done, kvm_x2apic_icr_write, l.vcpu, guest_cpu.value.hi(m, guest), low);
-      if (msr === MSR_X2APIC_SVR) kvm_lapic.svr.set(m, apicOf(l.vcpu as Ref), low & 0x1ff);
+      if (msr === MSR_X2APIC_SVR) writeSvr(m, l.vcpu as Ref, low & 0x1ff);
       return at.done;
     },
     done(m, l) {
@@ -158,6 +165,17 @@ function poisonPage(m: Machine, vcpu: Ref): void {
 export function handle_triple_fault(m: Machine, vcpu: Ref): number {
   kvm_run.exit_reason.set(m, runOf(vcpu), KVM_EXIT_SHUTDOWN);
   return 0;
+}
+
+const TIMER_MSRS: readonly number[] = Object.values(TIMER_REGISTERS);
+
+/** SVR bit 8 enables the APIC; clearing it masks every LVT and drops a pending timer tick. @source TMR-13, x86:LAPIC-38 */
+function writeSvr(m: Machine, vcpu: Ref, value: number): void {
+  const apic = apicOf(vcpu);
+  kvm_lapic.svr.set(m, apic, value);
+  if (value & APIC_SPIV_APIC_ENABLED) return;
+  kvm_lapic.lvtt.set(m, apic, kvm_lapic.lvtt.get(m, apic) | 0x1_0000);
+  kvm_lapic.timer_pending.set(m, apic, 0);
 }
 
 /** The guest halted: HALTED, unless an event is there already. Stays in KVM_RUN. @source HLT-4 */

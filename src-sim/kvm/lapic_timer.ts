@@ -1,0 +1,194 @@
+import type { Ref } from '../machine/layout';
+import { type Machine } from '../machine/machine';
+import { routine } from '../machine/routine';
+import { APIC_SPIV_APIC_ENABLED } from '../platform/apic';
+import { LOCAL_TIMER_VECTOR, onHostIrq, pcpu, sendIpi } from '../platform/pcpu';
+import * as host from './kvm_host';
+import { kvm_lapic, kvm_vcpu } from './kvm_host';
+import { __apic_accept_irq } from './lapic';
+import { kvm_make_request, kvm_vcpu_kick_now } from './kvm_main';
+import { lapic_timer_armed, lapic_timer_cancelled, lapic_timer_expired } from './trace';
+
+/** The LAPIC timer of arch/x86/kvm/lapic.c: KVM's own emulation on a host hrtimer. @source TMR-1, TMR-2 */
+
+/** LVTT bits 18:17. @source TMR-14 */
+const TIMER_MODE = { ONESHOT: 0, PERIODIC: 1, TSCDEADLINE: 2 } as const;
+const LVT_MASKED = 0x1_0000;
+/** Shorter periods are stretched: min_timer_period_us. @source x86:LAPIC-37 */
+const MIN_TIMER_PERIOD_NS = 200_000;
+const timerMode = (m: Machine, apic: Ref): number => (kvm_lapic.lvtt.get(m, apic) >>> 17) & 3;
+/** Divider by TDCR bits 3, 1, 0. @source x86:LAPIC-34 */
+function divider(m: Machine, apic: Ref): number {
+  const tdcr = kvm_lapic.tdcr.get(m, apic);
+  const shift = ((tdcr & 3) | ((tdcr & 8) >> 1)) + 1;
+  return 1 << (shift & 7);
+}
+
+function lvttDeliverable(m: Machine, apic: Ref): boolean {
+  const enabled = (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) !== 0;
+  return enabled && (kvm_lapic.lvtt.get(m, apic) & LVT_MASKED) === 0;
+}
+
+/** Stops the timer and forgets an expiry that is only pending. What is in the PIR already stays. @source TMR-13 */
+export function cancel_apic_timer(m: Machine, vcpu: Ref): void {
+  const apic = host.apicOf(vcpu);
+  const running = kvm_lapic.timer_armed.get(m, apic) || kvm_lapic.timer_pending.get(m, apic) > 0;
+  if (running) m.emit(lapic_timer_cancelled, kvm_vcpu.id.get(m, vcpu));
+  kvm_lapic.timer_armed.set(m, apic, 0);
+  kvm_lapic.timer_pending.set(m, apic, 0);
+}
+
+/**
+ * Arms the hrtimer, or finds the deadline past.
+ *
+ * @returns whether it had expired already, so that the caller must deliver now (TMR-15).
+ */
+function arm(m: Machine, vcpu: Ref, at: number): boolean {
+  const apic = host.apicOf(vcpu);
+  kvm_lapic.timer_pending.set(m, apic, 0);
+  kvm_lapic.timer_at.set(m, apic, at);
+  if (at <= m.now) return true;
+  kvm_lapic.timer_armed.set(m, apic, 1);
+  m.emit(lapic_timer_armed, kvm_vcpu.id.get(m, vcpu), Math.min(at - m.now, 0xffff_ffff));
+  return false;
+}
+
+/**
+ * The timer has expired.
+ *
+ * @param fromTimerFn - whether the hrtimer's own interrupt says so, on the CPU where it was armed.
+ * @source TMR-3, step 5: the only path of the default configuration (TMR-10)
+ */
+function apic_timer_expired(m: Machine, vcpu: Ref, fromTimerFn: boolean): void {
+  const apic = host.apicOf(vcpu);
+  if (kvm_lapic.timer_pending.get(m, apic) > 0) return;
+  m.emit(lapic_timer_expired, kvm_vcpu.id.get(m, vcpu));
+  kvm_lapic.timer_pending.set(m, apic, 1);
+  kvm_make_request(m, vcpu, host.KVM_REQ_UNBLOCK);
+  if (fromTimerFn) kvm_vcpu_kick_now(m, vcpu);
+}
+
+/** The earliest armed timer, or null. Ties go to the vCPU that comes first. */
+export function nextTimer(m: Machine, vcpus: readonly Ref[]): { vcpu: Ref; at: number } | null {
+  let next: { vcpu: Ref; at: number } | null = null;
+  for (const vcpu of vcpus) {
+    const apic = host.apicOf(vcpu);
+    if (!kvm_lapic.timer_armed.get(m, apic)) continue;
+    const at = kvm_lapic.timer_at.get(m, apic);
+    if (next === null || at < next.at) next = { vcpu, at };
+  }
+  return next;
+}
+
+/** The hrtimer of a vCPU is due: its interrupt hits the CPU on which it was armed. @source TMR-10, TMR-18 */
+export function hrtimerFires(m: Machine, vcpu: Ref): void {
+  const apic = host.apicOf(vcpu);
+  kvm_lapic.timer_armed.set(m, apic, 0);
+  kvm_lapic.timer_due.set(m, apic, 1);
+  sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, LOCAL_TIMER_VECTOR);
+}
+
+onHostIrq(LOCAL_TIMER_VECTOR, (m, cpu) => {
+  const thread = pcpu.thread.get(m, cpu);
+  for (const vcpu of m.vcpus) {
+    const apic = host.apicOf(vcpu);
+    if (kvm_vcpu.thread.get(m, vcpu) !== thread || !kvm_lapic.timer_due.get(m, apic)) continue;
+    kvm_lapic.timer_due.set(m, apic, 0);
+    apic_timer_expired(m, vcpu, true);
+    if (timerMode(m, apic) === TIMER_MODE.PERIODIC) {
+      const period = Math.max(kvm_lapic.tmict.get(m, apic) * divider(m, apic), MIN_TIMER_PERIOD_NS);
+      arm(m, vcpu, kvm_lapic.timer_at.get(m, apic) + period);
+      kvm_lapic.timer_pending.set(m, apic, 1);
+    }
+  }
+});
+
+/** Delivers LVTT as a FIXED interrupt; in the one-shot modes the deadline is forgotten. @source TMR-4 */
+export const kvm_apic_inject_pending_timer_irqs = routine(
+  {
+    name: 'kvm_apic_inject_pending_timer_irqs',
+    layer: 'kvm',
+    source: 'TMR-4',
+    args: ['vcpu'],
+    steps: {
+      deliver: ['If LVTT is unmasked and the APIC enabled, accept its vector as FIXED, edge.', 'TMR-4'],
+      done: ['pending = 0; several expiries have been one interrupt.', 'TMR-9'],
+    },
+  },
+  (at) => ({
+    deliver(m, l) {
+      const apic = host.apicOf(l.vcpu as Ref);
+      if (!lvttDeliverable(m, apic)) return at.done;
+      return m.call(at.done, __apic_accept_irq, l.vcpu, kvm_lapic.lvtt.get(m, apic) & 0xff);
+    },
+    done(m, l) {
+      const apic = host.apicOf(l.vcpu as Ref);
+      kvm_lapic.timer_pending.set(m, apic, 0);
+      if (timerMode(m, apic) === TIMER_MODE.TSCDEADLINE) kvm_lapic.tscdeadline.set(m, apic, 0);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** Whether the run loop has a timer interrupt to deliver. @source TMR-9 */
+export function hasDeliverableTimer(m: Machine, vcpu: Ref): boolean {
+  const apic = host.apicOf(vcpu);
+  return kvm_lapic.timer_pending.get(m, apic) > 0 && lvttDeliverable(m, apic);
+}
+
+/** Registers that the guest programs. @source TMR-1 */
+export const TIMER_REGISTERS = { LVTT: 0x832, TMICT: 0x838, TDCR: 0x83e, TSC_DEADLINE: 0x6e0 } as const;
+
+/**
+ * The guest writes a timer register, on the vCPU's own thread. An APICv-active vCPU whose deadline is past gets its
+ * vector at once (TMR-15); without APICv the expiry is pending and the loop delivers it.
+ */
+export const kvm_lapic_timer_write = routine(
+  {
+    name: 'kvm_lapic_timer_write',
+    layer: 'kvm',
+    source: 'TMR-1',
+    args: ['vcpu', 'msr', 'value'],
+    steps: {
+      write: ['Store the register; a new start cancels what was pending.', 'TMR-13'],
+      done: ['The register is written.', 'TMR-1'],
+    },
+  },
+  (at) => ({
+    write(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const apic = host.apicOf(vcpu);
+      const value = l.value >>> 0;
+      let expired = false;
+      switch (l.msr) {
+        case TIMER_REGISTERS.LVTT: {
+          const before = timerMode(m, apic);
+          const disabled = (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) === 0;
+          kvm_lapic.lvtt.set(m, apic, (value & 0x7_10ff) | (disabled ? LVT_MASKED : 0));
+          if (timerMode(m, apic) !== before) cancel_apic_timer(m, vcpu);
+          break;
+        }
+        case TIMER_REGISTERS.TDCR:
+          kvm_lapic.tdcr.set(m, apic, value & 0xb);
+          break;
+        case TIMER_REGISTERS.TMICT:
+          if (timerMode(m, apic) === TIMER_MODE.TSCDEADLINE) break; // ignored: TMR-14
+          cancel_apic_timer(m, vcpu);
+          kvm_lapic.tmict.set(m, apic, value);
+          if (value !== 0) expired = arm(m, vcpu, m.now + value * divider(m, apic));
+          break;
+        default:
+          if (timerMode(m, apic) !== TIMER_MODE.TSCDEADLINE) break; // ignored: TMR-14
+          cancel_apic_timer(m, vcpu);
+          kvm_lapic.tscdeadline.set(m, apic, value);
+          if (value !== 0) expired = arm(m, vcpu, value);
+      }
+      if (!expired) return m.ret(0);
+      if (kvm_lapic.apicv_active.get(m, apic))
+        return m.call(at.done, kvm_apic_inject_pending_timer_irqs, vcpu);
+      apic_timer_expired(m, vcpu, false);
+      return m.ret(0);
+    },
+    done: (m) => m.ret(0),
+  }),
+);
