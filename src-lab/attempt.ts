@@ -1,6 +1,6 @@
 import type { Action } from '../src-sim/scenario/action';
 import { parseCommand } from './command';
-import { Input } from './input';
+import type { Input } from './input';
 import type { LabIssue } from './issue';
 import type { InputSource } from './schema';
 import type { YamlFile } from './yaml';
@@ -27,7 +27,10 @@ export function readAttempt(name: string, file: YamlFile<{ inputs: readonly Inpu
 /** The input, or what is wrong with its command. */
 function inputOf(source: InputSource): Input | string {
   if ('act' in source) {
-    const read = typeof source.act === 'string' ? parseCommand(source.act) : { ok: true as const, action: source.act as Action };
+    const read =
+      typeof source.act === 'string'
+        ? parseCommand(source.act)
+        : { ok: true as const, action: source.act as Action };
     if (!read.ok) return `${read.message} ${read.remedy}`.trim();
     return { kind: 'act', action: read.action, ...(source.hold === true ? { hold: true } : {}) };
   }

@@ -34,7 +34,9 @@ describe('checkLab', () => {
 
   test('an input of a solution that is refused is named with its line', () => {
     const issues = issuesWith('solution.yaml', replacing('  - { goto: ipi }\n', '  - { goto: rest }\n'));
-    expect(issues.join()).toContain('solution.yaml:4:5: This input is refused: This checkpoint belongs to another step');
+    expect(issues.join()).toContain(
+      'solution.yaml:4:5: This input is refused: This checkpoint belongs to another step',
+    );
   });
 
   test('a lab without a solution is refused', () => {
@@ -43,7 +45,9 @@ describe('checkLab', () => {
 
   test('a second solution must differ from the first', () => {
     const issues = issuesWith('solution-2.yaml', TINY_FILES.get('solution.yaml')!);
-    expect(issues).toEqual(['solution-2.yaml:1:1: This solution is the same as another. Go another way, or remove it.']);
+    expect(issues).toEqual([
+      'solution-2.yaml:1:1: This solution is the same as another. Go another way, or remove it.',
+    ]);
   });
 
   test('a wrong attempt that passes is found', () => {
@@ -52,15 +56,24 @@ describe('checkLab', () => {
   });
 
   test('a wrong attempt that is told something else is found, and so is the misconception nobody meets', () => {
-    const issues = issuesWith('wrong/says-yes.yaml', replacing('misconception: says-yes', 'misconception: resets'));
-    expect(issues).toContain('wrong/says-yes.yaml:1:1: The attempt is told "says-yes", not "resets". Add or correct the feedback.');
+    const issues = issuesWith(
+      'wrong/says-yes.yaml',
+      replacing('misconception: says-yes', 'misconception: resets'),
+    );
+    expect(issues).toContain(
+      'wrong/says-yes.yaml:1:1: The attempt is told "says-yes", not "resets". Add or correct the feedback.',
+    );
     const at = lineOf(TINY_LAB, 'says-yes:');
-    expect(issues).toContain(`lab.yaml:${at}:3: No wrong attempt meets the misconception "says-yes". Write wrong/NAME.yaml for it.`);
+    expect(issues).toContain(
+      `lab.yaml:${at}:3: No wrong attempt meets the misconception "says-yes". Write wrong/NAME.yaml for it.`,
+    );
   });
 
   test('the event to which a finding points is checked', () => {
     const issues = issuesWith('wrong/resets.yaml', replacing('init_latched', 'init_blocked'));
-    expect(issues).toEqual(['wrong/resets.yaml:3:8: The finding does not point to this event. It points to init_latched.']);
+    expect(issues).toEqual([
+      'wrong/resets.yaml:3:8: The finding does not point to this event. It points to init_latched.',
+    ]);
   });
 
   test('an unknown fact is named with the nearest ones, and one without a summary as well', () => {
@@ -80,7 +93,9 @@ describe('checkLab', () => {
 
   test('a way that does not reach the goals says what was observed instead', () => {
     const issues = issuesWith('lab.yaml', replacing('      - { vmm: KVM_RUN, vm: vmx, vcpu: 1 }\n', ''));
-    expect(issues.join()).toMatch(/The way of "start-ap" does not reach its goals\. expected .*RUNNABLE.*observed .*INIT_RECEIVED/);
+    expect(issues.join()).toMatch(
+      /The way of "start-ap" does not reach its goals\. expected .*RUNNABLE.*observed .*INIT_RECEIVED/,
+    );
   });
 
   test('choices that leave out the answer of the machine are refused, and the answer is named', () => {
@@ -100,11 +115,16 @@ describe('checkLab', () => {
   });
 
   test('a file that does not belong to a lab is found', () => {
-    expect(issuesWith('notes.txt', 'x').join()).toContain('notes.txt:1:1: This file does not belong to a lab.');
+    expect(issuesWith('notes.txt', 'x').join()).toContain(
+      'notes.txt:1:1: This file does not belong to a lab.',
+    );
   });
 
   test('more reading than there are minutes is found', () => {
-    const issues = issuesWith('guide.md', (text) => `${text}\n${'word '.repeat(300).concat('\n\n').repeat(5)}`);
+    const issues = issuesWith(
+      'guide.md',
+      (text) => `${text}\n${'word '.repeat(300).concat('\n\n').repeat(5)}`,
+    );
     expect(issues.join()).toContain('Reading alone takes 8 minutes.');
   });
 
@@ -113,8 +133,13 @@ describe('checkLab', () => {
       'The guide does not place the checkpoint "latch".',
     );
     const twice = issuesWith('guide.md', (text) => `${text}\n::checkpoint{id=latch}\n`).join();
-    expect(twice).toContain(`guide.md:${TINY_GUIDE.split('\n').length + 1}:1: The checkpoint "latch" stands in the guide already.`);
-    const moved = issuesWith('guide.md', replacing('# The rest {#rest}\n', '# The rest {#rest}\n\n::checkpoint{id=start-ap}\n'));
+    expect(twice).toContain(
+      `guide.md:${TINY_GUIDE.split('\n').length + 1}:1: The checkpoint "latch" stands in the guide already.`,
+    );
+    const moved = issuesWith(
+      'guide.md',
+      replacing('# The rest {#rest}\n', '# The rest {#rest}\n\n::checkpoint{id=start-ap}\n'),
+    );
     expect(moved.join()).toContain('stands in the guide already');
   });
 });

@@ -48,7 +48,14 @@ export function checkLab(files: LabFiles, facts: Facts): Check {
   }
   const load = loadLab(files);
   if (!load.ok) {
-    return { issues: sortIssues([...issues, ...load.issues]), lab: null, solutions: 0, wrong: 0, mutants: 0, reading: 0 };
+    return {
+      issues: sortIssues([...issues, ...load.issues]),
+      lab: null,
+      solutions: 0,
+      wrong: 0,
+      mutants: 0,
+      reading: 0,
+    };
   }
   const checker = new Checker(load.lab, files, facts, issues);
   checker.facts();
@@ -79,7 +86,8 @@ class Checker {
       const summary = Object.hasOwn(this.known, id) ? this.known[id]! : null;
       if (summary !== null && summary !== '') return;
       const at = this.textPlace(file, needle);
-      if (summary === null) this.issue(file, at, `There is no fact "${id}".`, didYouMean(id, Object.keys(this.known)));
+      if (summary === null)
+        this.issue(file, at, `There is no fact "${id}".`, didYouMean(id, Object.keys(this.known)));
       else this.issue(file, at, `The fact "${id}" has no summary.`, 'Write one in labs/facts.json.');
     };
     for (const { source } of this.lab.checkpoints) for (const id of source.facts) cite('lab.yaml', id, id);
@@ -89,7 +97,8 @@ class Checker {
       ...feedback.flatMap(({ say }) => say),
     ]);
     for (const id of new Set(factsOf(lab))) cite('lab.yaml', id, `:fact[${id}]`);
-    for (const id of new Set(factsOf(this.lab.steps.flatMap(({ body }) => body)))) cite('guide.md', id, `:fact[${id}]`);
+    for (const id of new Set(factsOf(this.lab.steps.flatMap(({ body }) => body))))
+      cite('guide.md', id, `:fact[${id}]`);
   }
 
   /** The machine answers every question, the answer can be given, and no feedback calls it a misconception. */
@@ -101,10 +110,23 @@ class Checker {
       const key = keyOf(this.lab, checkpoint);
       const at = this.textPlace('lab.yaml', `id: ${id}`);
       const unfit = kind.unfit(source, key.answer);
-      if (unfit !== null && !(source.kind === 'predict' && source.choices === undefined && key.words === 'none')) {
-        this.issue('lab.yaml', at, `The machine's answer to "${id}" cannot be given: ${unfit}`, `The machine answers: ${key.words}.`);
+      if (
+        unfit !== null &&
+        !(source.kind === 'predict' && source.choices === undefined && key.words === 'none')
+      ) {
+        this.issue(
+          'lab.yaml',
+          at,
+          `The machine's answer to "${id}" cannot be given: ${unfit}`,
+          `The machine answers: ${key.words}.`,
+        );
       } else if (kind.grade(source, key, key.answer, 0).feedback !== null) {
-        this.issue('lab.yaml', at, `Feedback of "${id}" calls the right answer a misconception.`, `The machine answers: ${key.words}.`);
+        this.issue(
+          'lab.yaml',
+          at,
+          `Feedback of "${id}" calls the right answer a misconception.`,
+          `The machine answers: ${key.words}.`,
+        );
       }
     }
   }
@@ -122,21 +144,45 @@ class Checker {
       timeline.onMoment = () => watcher.observe();
       const at = this.textPlace('lab.yaml', `id: ${source.id}`);
       if (watcher.look().passed) {
-        this.issue('lab.yaml', at, `The goals of "${source.id}" hold before anything is done.`, 'Ask for something that must be brought about.');
+        this.issue(
+          'lab.yaml',
+          at,
+          `The goals of "${source.id}" hold before anything is done.`,
+          'Ask for something that must be brought about.',
+        );
       }
       performAll(timeline, kind.run(source));
       const look = watcher.look();
       if (look.passed) continue;
-      const missed = look.findings.filter(({ holds }) => !holds).map(({ expected, observed }) => `expected ${expected ?? 'nothing'}, observed ${observed ?? 'nothing'}`);
-      this.issue('lab.yaml', at, `The way of "${source.id}" does not reach its goals.`, `${missed.join('; ')}.`);
+      const missed = look.findings
+        .filter(({ holds }) => !holds)
+        .map(
+          ({ expected, observed }) => `expected ${expected ?? 'nothing'}, observed ${observed ?? 'nothing'}`,
+        );
+      this.issue(
+        'lab.yaml',
+        at,
+        `The way of "${source.id}" does not reach its goals.`,
+        `${missed.join('; ')}.`,
+      );
     }
     for (const [i, step] of lab.steps.entries()) {
       if (!step.gate) continue;
       const at = this.textPlace('lab.yaml', `id: ${step.id}`);
       if (!lab.checkpoints.some(({ step: of }) => of === step.id)) {
-        this.issue('lab.yaml', at, `The gate of "${step.id}" has nothing to wait for.`, 'Give the step a checkpoint, or remove the gate.');
+        this.issue(
+          'lab.yaml',
+          at,
+          `The gate of "${step.id}" has nothing to wait for.`,
+          'Give the step a checkpoint, or remove the gate.',
+        );
       } else if (i === lab.steps.length - 1) {
-        this.issue('lab.yaml', at, `The gate of "${step.id}" leads nowhere.`, 'Remove the gate of the last step.');
+        this.issue(
+          'lab.yaml',
+          at,
+          `The gate of "${step.id}" leads nowhere.`,
+          'Remove the gate of the last step.',
+        );
       }
     }
     const score = new LabSession(lab, NOBODY).progress().score;
@@ -146,7 +192,13 @@ class Checker {
   /** Every solution earns everything, and each of its answers matters. */
   solutionFiles(): void {
     const seen = new Set<string>();
-    if (!this.files.has('solution.yaml')) this.issue('solution.yaml', START, 'The lab has no solution.yaml.', 'Write the inputs that earn every point.');
+    if (!this.files.has('solution.yaml'))
+      this.issue(
+        'solution.yaml',
+        START,
+        'The lab has no solution.yaml.',
+        'Write the inputs that earn every point.',
+      );
     for (const [file, text] of this.files) {
       if (!SOLUTION.test(file)) continue;
       const read = readYaml(SolutionSource, file, text);
@@ -155,14 +207,22 @@ class Checker {
       if (attempt === null || attempt.issues.length > 0) continue;
       this.solutions++;
       const inputs = canonical(attempt.inputs.map(({ input }) => input));
-      if (seen.has(inputs)) this.issue(file, START, 'This solution is the same as another.', 'Go another way, or remove it.');
+      if (seen.has(inputs))
+        this.issue(file, START, 'This solution is the same as another.', 'Go another way, or remove it.');
       seen.add(inputs);
       const session = this.play(file, attempt);
       if (session === null) continue;
       const { score, points, checkpoints } = session.progress();
       if (score !== points) {
-        const short = checkpoints.filter(({ id, earned }) => earned < this.lab.checkpoints.find((c) => c.id === id)!.source.points);
-        this.issue(file, START, `The solution earns ${score} of ${points} points.`, `Short of points: ${short.map(said).join('; ')}.`);
+        const short = checkpoints.filter(
+          ({ id, earned }) => earned < this.lab.checkpoints.find((c) => c.id === id)!.source.points,
+        );
+        this.issue(
+          file,
+          START,
+          `The solution earns ${score} of ${points} points.`,
+          `Short of points: ${short.map(said).join('; ')}.`,
+        );
         continue;
       }
       this.mutate(file, attempt);
@@ -202,8 +262,15 @@ class Checker {
       const checkpoint = lab.checkpoints.find((other) => other.id === id);
       const unknown = (key: string, what: string, name: string, names: Iterable<string>): void =>
         this.issue(file, read.file.at([key]), `There is no ${what} "${name}".`, didYouMean(name, names));
-      if (!checkpoint) unknown('checkpoint', 'checkpoint', id, lab.checkpoints.map((other) => other.id));
-      if (!lab.misconceptions.has(misconception)) unknown('misconception', 'misconception', misconception, lab.misconceptions.keys());
+      if (!checkpoint)
+        unknown(
+          'checkpoint',
+          'checkpoint',
+          id,
+          lab.checkpoints.map((other) => other.id),
+        );
+      if (!lab.misconceptions.has(misconception))
+        unknown('misconception', 'misconception', misconception, lab.misconceptions.keys());
       const attempt = readAttempt(file, read.file);
       this.issues.push(...attempt.issues);
       if (!checkpoint || attempt.issues.length > 0) continue;
@@ -212,33 +279,64 @@ class Checker {
       if (session === null) continue;
       const progress = session.progress().checkpoints.find((other) => other.id === id)!;
       if (progress.state === 'passed') {
-        this.issue(file, START, `The wrong attempt passes "${id}".`, 'Correct the checkpoint or the attempt.');
+        this.issue(
+          file,
+          START,
+          `The wrong attempt passes "${id}".`,
+          'Correct the checkpoint or the attempt.',
+        );
       } else if (progress.verdict?.misconception !== misconception) {
         const told = progress.verdict?.misconception ?? 'no misconception';
-        this.issue(file, START, `The attempt is told "${told}", not "${misconception}".`, 'Add or correct the feedback.');
+        this.issue(
+          file,
+          START,
+          `The attempt is told "${told}", not "${misconception}".`,
+          'Add or correct the feedback.',
+        );
       } else {
         reached.add(misconception);
         if (event !== undefined) {
           const kind = kindOf(checkpoint.source);
-          const pointed = kind.how === 'answered' ? runEvent(lab, checkpoint, kind) : findingEvents(session, progress);
+          const pointed =
+            kind.how === 'answered' ? runEvent(lab, checkpoint, kind) : findingEvents(session, progress);
           if (!pointed.some((found) => matches(found, event))) {
-            this.issue(file, read.file.at(['event']), 'The finding does not point to this event.', `It points to ${pointed.map(({ name }) => name).join(', ') || 'none'}.`);
+            this.issue(
+              file,
+              read.file.at(['event']),
+              'The finding does not point to this event.',
+              `It points to ${pointed.map(({ name }) => name).join(', ') || 'none'}.`,
+            );
           }
         }
       }
     }
     for (const id of lab.misconceptions.keys()) {
       if (reached.has(id)) continue;
-      this.issue('lab.yaml', this.textPlace('lab.yaml', `${id}:`), `No wrong attempt meets the misconception "${id}".`, 'Write wrong/NAME.yaml for it.');
+      this.issue(
+        'lab.yaml',
+        this.textPlace('lab.yaml', `${id}:`),
+        `No wrong attempt meets the misconception "${id}".`,
+        'Write wrong/NAME.yaml for it.',
+      );
     }
   }
 
   readingTime(): number {
-    const prose = [...this.lab.steps.flatMap(({ body }) => body), ...this.lab.checkpoints.flatMap(({ ask }) => ask)];
-    const words = wordsOf(prose).split(/\s+/).filter((word) => word !== '').length;
+    const prose = [
+      ...this.lab.steps.flatMap(({ body }) => body),
+      ...this.lab.checkpoints.flatMap(({ ask }) => ask),
+    ];
+    const words = wordsOf(prose)
+      .split(/\s+/)
+      .filter((word) => word !== '').length;
     const minutes = Math.ceil(words / WORDS_A_MINUTE);
     if (minutes > this.lab.source.minutes) {
-      this.issue('lab.yaml', this.textPlace('lab.yaml', 'minutes:'), `Reading alone takes ${minutes} minutes.`, 'Shorten the guide, or allow more minutes.');
+      this.issue(
+        'lab.yaml',
+        this.textPlace('lab.yaml', 'minutes:'),
+        `Reading alone takes ${minutes} minutes.`,
+        'Shorten the guide, or allow more minutes.',
+      );
     }
     return minutes;
   }
@@ -275,8 +373,12 @@ const NOBODY = '00000000-0000-4000-8000-000000000000';
 /** Answers that are not `right`: all other choices; near values; orders with one thing changed. */
 function otherAnswers({ source }: Checkpoint, { answer: right }: Key, given: Answer): Answer[] {
   if (source.kind === 'predict') {
-    const choices = (source.choices ?? []).map((choice) => (typeof choice === 'string' ? choice : choice.value));
-    return choices.length > 0 ? choices.filter((value) => value !== right && value !== given) : [`${String(right)}0`, 'RUNNABLE 7'];
+    const choices = (source.choices ?? []).map((choice) =>
+      typeof choice === 'string' ? choice : choice.value,
+    );
+    return choices.length > 0
+      ? choices.filter((value) => value !== right && value !== given)
+      : [`${String(right)}0`, 'RUNNABLE 7'];
   }
   if (source.kind !== 'order') return [];
   const ids = [...(given as readonly string[])];
@@ -284,7 +386,11 @@ function otherAnswers({ source }: Checkpoint, { answer: right }: Key, given: Ans
   const allowed = (order: readonly string[], i: number): boolean =>
     source.unordered.some((set) => set.includes(order[i]!) && set.includes(order[i + 1]!));
   const extra = source.items.filter(({ id }) => !ids.includes(id)).map(({ id }) => [...ids, id]);
-  return [...swapped.filter((order, i) => !allowed(order, i)), ...ids.map((_, i) => ids.toSpliced(i, 1)), ...extra];
+  return [
+    ...swapped.filter((order, i) => !allowed(order, i)),
+    ...ids.map((_, i) => ids.toSpliced(i, 1)),
+    ...extra,
+  ];
 }
 
 function runEvent(lab: Lab, checkpoint: Checkpoint, kind: AnsweredKind<CheckpointSource>) {

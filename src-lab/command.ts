@@ -1,4 +1,11 @@
-import { ACTIONS, ACTORS, ActionSchema, type Action, type ActionDeclaration, type Actor } from '../src-sim/scenario/action';
+import {
+  ACTIONS,
+  ACTORS,
+  ActionSchema,
+  type Action,
+  type ActionDeclaration,
+  type Actor,
+} from '../src-sim/scenario/action';
 import { didYouMean } from './issue';
 
 export type CommandRead =
@@ -24,7 +31,8 @@ export function parseCommand(text: string): CommandRead {
   for (const word of words) {
     const [name = '', value, ...rest] = word.split('=');
     if (value === undefined || rest.length > 0) return no(`"${word}" is not of the form parameter=value.`);
-    if (!Object.hasOwn(shape, name)) return no(`${verb} has no parameter "${name}".`, didYouMean(name, Object.keys(shape)));
+    if (!Object.hasOwn(shape, name))
+      return no(`${verb} has no parameter "${name}".`, didYouMean(name, Object.keys(shape)));
     if (Object.hasOwn(given, name)) return no(`"${name}" is given twice.`);
     given[name] = valueOf(value);
   }
@@ -50,7 +58,8 @@ function valueOf(text: string): unknown {
 }
 
 function hint(declaration: ActionDeclaration, name: string): string {
-  const field = declaration.params.shape[name] as { meta?: () => { description?: string } | undefined } | undefined;
+  const field = declaration.params.shape[name] as
+    { meta?: () => { description?: string } | undefined } | undefined;
   const description = field?.meta?.()?.description;
   return description === undefined ? '' : `${description}.`;
 }

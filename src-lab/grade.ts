@@ -72,7 +72,10 @@ export function gradeTranscript(text: string, find: (id: string) => Lab | null):
     return first('other_lab_content', `"${head.lab}" has other content than when this session was made.`);
   }
   if (head.simVersion !== SIM_VERSION) {
-    return first('other_simulator', `The session was made with simulator ${head.simVersion}; this is ${SIM_VERSION}.`);
+    return first(
+      'other_simulator',
+      `The session was made with simulator ${head.simVersion}; this is ${SIM_VERSION}.`,
+    );
   }
   const replayed = replay(lab, head.session, entries);
   if (!replayed.ok) {
@@ -80,5 +83,11 @@ export function gradeTranscript(text: string, find: (id: string) => Lab | null):
     return { ok: false, code: 'not_replayable', line: replayed.n + 1, column: 1, message };
   }
   const { session } = replayed;
-  return { ok: true, lab, transcript, progress: session.progress(), machine: session.timeline.machine.hash() };
+  return {
+    ok: true,
+    lab,
+    transcript,
+    progress: session.progress(),
+    machine: session.timeline.machine.hash(),
+  };
 }

@@ -15,13 +15,18 @@ const refused = (body: string) => guide(body).issues.map(printIssue);
 
 describe('a guide', () => {
   test('becomes sections by step, and blocks of the known types', () => {
-    const { sections, issues } = readGuide('# The *first* {#step-one}\n\nText.\n\n# Second {#two}\n\n## More\n', {});
+    const { sections, issues } = readGuide(
+      '# The *first* {#step-one}\n\nText.\n\n# Second {#two}\n\n## More\n',
+      {},
+    );
     expect(issues).toEqual([]);
     expect(sections.map(({ id, title, line }) => [id, title, line])).toEqual([
       ['step-one', 'The first', 1],
       ['two', 'Second', 5],
     ]);
-    expect(sections[1]!.blocks).toEqual([{ type: 'h', level: 2, children: [{ type: 'text', value: 'More' }] }]);
+    expect(sections[1]!.blocks).toEqual([
+      { type: 'h', level: 2, children: [{ type: 'text', value: 'More' }] },
+    ]);
   });
 
   test('keeps emphasis, code, lists, tables and quotes', () => {
@@ -62,7 +67,9 @@ describe('a guide', () => {
   });
 
   test('places checkpoints and buttons, and says where', () => {
-    const { sections, checkpoints, tries } = guide('::checkpoint{id=abc}\n\n::try[Run it]{command="vmm KVM_RUN vm=td vcpu=0"}\n');
+    const { sections, checkpoints, tries } = guide(
+      '::checkpoint{id=abc}\n\n::try[Run it]{command="vmm KVM_RUN vm=td vcpu=0"}\n',
+    );
     expect(checkpoints).toEqual([{ id: 'abc', section: 'one', line: 3, column: 1 }]);
     expect(sections[0]!.blocks[1]).toEqual({
       type: 'try',
@@ -103,12 +110,28 @@ describe('prose refuses, with file, line and column,', () => {
     ['struck-out text', '~~a~~', 'guide.md:3:1: Struck-out text is not allowed'],
     ['unknown terms', ':term[INTI]', 'guide.md:3:1: No term "INTI" is explained. Did you mean "INIT"?'],
     ['what is no fact id', ':fact[init 3]', 'guide.md:3:1: "init 3" is not a fact id.'],
-    ['unknown words with a colon', 'a :trem[INIT]', 'guide.md:3:3: ":trem" is not known. Did you mean "term"?'],
-    ['unknown blocks', '::checkpiont{id=a}', 'guide.md:3:1: There is no block "::checkpiont". Did you mean "checkpoint"?'],
+    [
+      'unknown words with a colon',
+      'a :trem[INIT]',
+      'guide.md:3:3: ":trem" is not known. Did you mean "term"?',
+    ],
+    [
+      'unknown blocks',
+      '::checkpiont{id=a}',
+      'guide.md:3:1: There is no block "::checkpiont". Did you mean "checkpoint"?',
+    ],
     ['unknown notes', ':::danger\na\n:::', 'guide.md:3:1: There is no block ":::danger".'],
     ['a checkpoint without an id', '::checkpoint', 'guide.md:3:1: The checkpoint has no id.'],
-    ['unknown attributes', '::checkpoint{id=a onclick=x}', 'guide.md:3:1: "checkpoint" has no attribute "onclick".'],
-    ['a button that does nothing', '::try[x]{command="vmm KVM_RNU vm=td vcpu=0"}', `guide.md:3:1: The button's command is wrong: vmm has no action "KVM_RNU". Did you mean "KVM_RUN"`],
+    [
+      'unknown attributes',
+      '::checkpoint{id=a onclick=x}',
+      'guide.md:3:1: "checkpoint" has no attribute "onclick".',
+    ],
+    [
+      'a button that does nothing',
+      '::try[x]{command="vmm KVM_RNU vm=td vcpu=0"}',
+      `guide.md:3:1: The button's command is wrong: vmm has no action "KVM_RNU". Did you mean "KVM_RUN"`,
+    ],
     ['deep nesting', '> '.repeat(20) + 'a', 'guide.md:3:1: This nests too deeply.'],
     ['endless lines', 'a'.repeat(3_000), 'guide.md:3:1: The line has more than 2000 characters.'],
   ])('%s', (_what, body, issue) => {
@@ -123,7 +146,10 @@ describe('prose refuses, with file, line and column,', () => {
   });
 
   test('headings, checkpoints and buttons outside the guide', () => {
-    const place = ({ line, column }: { line: number; column: number }) => ({ line: line + 40, column: column + 6 });
+    const place = ({ line, column }: { line: number; column: number }) => ({
+      line: line + 40,
+      column: column + 6,
+    });
     const prose = readProse('# A\n\n::checkpoint{id=a}\n', { file: 'lab.yaml', terms, place, guide: false });
     expect(prose.issues.map(printIssue)).toEqual([
       'lab.yaml:41:7: Headings belong into the guide. Make it a paragraph.',

@@ -56,7 +56,11 @@ export interface Guide {
 /** Longest line and deepest nesting that is parsed: what no author needs and what would cost a parser minutes. */
 const LIMITS = { line: 2_000, markers: 8, indent: 40, depth: 12 } as const;
 
-const parser = unified().use(remarkParse).use(remarkGfm, { singleTilde: false }).use(remarkDirective).freeze();
+const parser = unified()
+  .use(remarkParse)
+  .use(remarkGfm, { singleTilde: false })
+  .use(remarkDirective)
+  .freeze();
 
 /** Reads a piece of prose: a question, a hint, an explanation. Never throws. */
 export function readProse(text: string, context: ProseContext): Prose {
@@ -84,7 +88,8 @@ export function readGuide(text: string, terms: Readonly<Record<string, string>>,
     const blocks = reader.block(node, 0);
     const current = sections.at(-1);
     if (current && reader.section !== '') current.blocks.push(...blocks);
-    else if (sections.length === 0) reader.refuse(node, 'There is text before the first section.', 'Begin with # Title {#step-id}.');
+    else if (sections.length === 0)
+      reader.refuse(node, 'There is text before the first section.', 'Begin with # Title {#step-id}.');
   }
   return { sections, checkpoints: reader.checkpoints, tries: reader.tries, issues: reader.issues };
 }
@@ -116,7 +121,8 @@ class Reader {
   }
 
   issue(at: Place, message: string, remedy: string): void {
-    if (this.issues.length < 50) this.issues.push({ file: this.context.file, ...this.context.place(at), message, remedy });
+    if (this.issues.length < 50)
+      this.issues.push({ file: this.context.file, ...this.context.place(at), message, remedy });
   }
 
   refuse(node: Nodes, message: string, remedy: string): [] {
@@ -131,7 +137,10 @@ class Reader {
       this.refuse(node, 'A section of the guide names its step.', 'Write # Title {#step-id}.');
       return null;
     }
-    const children: PhrasingContent[] = [...node.children.slice(0, -1), { ...last!, value: id[1]! } as PhrasingContent];
+    const children: PhrasingContent[] = [
+      ...node.children.slice(0, -1),
+      { ...last!, value: id[1]! } as PhrasingContent,
+    ];
     const title = plain(this.inlines(children, 0)).trim();
     if (title === '') this.refuse(node, 'The section has no title.', 'Write # Title {#step-id}.');
     return { ...placeOf(node), id: id[2]!, title, blocks: [] };
@@ -139,12 +148,14 @@ class Reader {
 
   block(node: RootContent, depth: number): Block[] {
     if (depth > LIMITS.depth) return this.refuse(node, 'This nests too deeply.', 'Flatten it.');
-    const inner = (children: readonly RootContent[]): Block[] => children.flatMap((child) => this.block(child, depth + 1));
+    const inner = (children: readonly RootContent[]): Block[] =>
+      children.flatMap((child) => this.block(child, depth + 1));
     switch (node.type) {
       case 'paragraph':
         return [{ type: 'p', children: this.inlines(node.children, depth) }];
       case 'heading':
-        if (!this.context.guide) return this.refuse(node, 'Headings belong into the guide.', 'Make it a paragraph.');
+        if (!this.context.guide)
+          return this.refuse(node, 'Headings belong into the guide.', 'Make it a paragraph.');
         return [{ type: 'h', level: node.depth, children: this.inlines(node.children, depth) }];
       case 'list':
         return [
@@ -152,7 +163,8 @@ class Reader {
             type: 'list',
             ordered: node.ordered === true,
             items: node.children.map((item) => {
-              if (typeof item.checked === 'boolean') this.refuse(item, 'Lists have no boxes to tick.', 'Remove [ ].');
+              if (typeof item.checked === 'boolean')
+                this.refuse(item, 'Lists have no boxes to tick.', 'Remove [ ].');
               return inner(item.children);
             }),
           },
@@ -162,7 +174,9 @@ class Reader {
       case 'blockquote':
         return [{ type: 'quote', children: inner(node.children) }];
       case 'table': {
-        const [head, ...rows] = node.children.map((row) => row.children.map((cell) => this.inlines(cell.children, depth)));
+        const [head, ...rows] = node.children.map((row) =>
+          row.children.map((cell) => this.inlines(cell.children, depth)),
+        );
         return [{ type: 'table', head: head ?? [], rows }];
       }
       case 'containerDirective':
@@ -180,14 +194,17 @@ class Reader {
     if (!tone) return this.refuse(node, `There is no block ":::${node.name}".`, didYouMean(node.name, tones));
     this.only(node, []);
     const children = (node.children as RootContent[]).map((child): RootContent =>
-      child.type === 'paragraph' && isLabel(child) ? { ...child, children: [{ type: 'strong', children: child.children }] } : child,
+      child.type === 'paragraph' && isLabel(child)
+        ? { ...child, children: [{ type: 'strong', children: child.children }] }
+        : child,
     );
     return [{ type: 'note', tone, children: inner(children) }];
   }
 
   private leaf(node: LeafDirective): Block[] {
     const known = ['checkpoint', 'try'];
-    if (!this.context.guide) return this.refuse(node, `"::${node.name}" belongs into the guide.`, 'Remove it.');
+    if (!this.context.guide)
+      return this.refuse(node, `"::${node.name}" belongs into the guide.`, 'Remove it.');
     const section = this.section;
     if (node.name === 'checkpoint') {
       this.only(node, ['id']);
@@ -200,7 +217,8 @@ class Reader {
       this.only(node, ['command']);
       const command = node.attributes?.['command'] ?? '';
       const label = plain(this.inlines(node.children, 0)).trim();
-      if (label === '') return this.refuse(node, 'The button has no label.', 'Write ::try[What it does]{command="..."}.');
+      if (label === '')
+        return this.refuse(node, 'The button has no label.', 'Write ::try[What it does]{command="..."}.');
       const read = parseCommand(command);
       if (!read.ok) return this.refuse(node, `The button's command is wrong: ${read.message}`, read.remedy);
       const block = { type: 'try' as const, label, command, action: read.action };
@@ -213,7 +231,8 @@ class Reader {
   /** Refuses attributes other than `names`. */
   private only(node: ContainerDirective | LeafDirective | TextDirective, names: readonly string[]): void {
     for (const name of Object.keys(node.attributes ?? {})) {
-      if (!names.includes(name)) this.refuse(node, `"${node.name}" has no attribute "${name}".`, didYouMean(name, names));
+      if (!names.includes(name))
+        this.refuse(node, `"${node.name}" has no attribute "${name}".`, didYouMean(name, names));
     }
   }
 
@@ -253,12 +272,17 @@ class Reader {
   private word(node: TextDirective): Inline[] {
     const first = node.children[0]?.position?.start.offset;
     const end = node.children.at(-1)?.position?.end.offset;
-    const label = first === undefined || end === undefined ? '' : this.text.slice(first, end).replace(/\s+/g, ' ').trim();
+    const label =
+      first === undefined || end === undefined ? '' : this.text.slice(first, end).replace(/\s+/g, ' ').trim();
     if (node.name === 'term') {
       this.only(node, []);
       const { terms } = this.context;
       if (Object.hasOwn(terms, label)) return [{ type: 'term', value: label, explain: terms[label]! }];
-      return this.refuse(node, `No term "${label}" is explained.`, didYouMean(label, Object.keys(terms)) || 'Add it to terms in lab.yaml.');
+      return this.refuse(
+        node,
+        `No term "${label}" is explained.`,
+        didYouMean(label, Object.keys(terms)) || 'Add it to terms in lab.yaml.',
+      );
     }
     if (node.name === 'fact') {
       this.only(node, []);
@@ -266,7 +290,11 @@ class Reader {
       return this.refuse(node, `"${label}" is not a fact id.`, 'Write :fact[INIT-3].');
     }
     const near = didYouMean(node.name, ['term', 'fact']);
-    return this.refuse(node, `":${node.name}" is not known.`, `${near} For a plain colon write \\: or put the words into \`code\`.`);
+    return this.refuse(
+      node,
+      `":${node.name}" is not known.`,
+      `${near} For a plain colon write \\: or put the words into \`code\`.`,
+    );
   }
 
   private refused(node: Nodes): [] {
@@ -275,11 +303,19 @@ class Reader {
         return this.refuse(node, 'HTML is not allowed in prose.', 'Write Markdown; put < into `code`.');
       case 'image':
       case 'imageReference':
-        return this.refuse(node, 'Pictures are not allowed in prose.', 'Describe it in words, a list or a table.');
+        return this.refuse(
+          node,
+          'Pictures are not allowed in prose.',
+          'Describe it in words, a list or a table.',
+        );
       case 'link':
       case 'linkReference':
       case 'definition':
-        return this.refuse(node, 'Links are not allowed in prose: the lab works offline.', 'Name the source, or write :fact[id].');
+        return this.refuse(
+          node,
+          'Links are not allowed in prose: the lab works offline.',
+          'Name the source, or write :fact[id].',
+        );
       case 'footnoteReference':
       case 'footnoteDefinition':
         return this.refuse(node, 'Footnotes are not allowed in prose.', 'Say it in the text.');
@@ -288,7 +324,11 @@ class Reader {
       case 'thematicBreak':
         return this.refuse(node, 'Rules are not allowed in prose.', 'Begin a heading instead.');
       default:
-        return this.refuse(node, `"${node.type}" is not allowed in prose.`, 'Write a paragraph, list, table or code.');
+        return this.refuse(
+          node,
+          `"${node.type}" is not allowed in prose.`,
+          'Write a paragraph, list, table or code.',
+        );
     }
   }
 }

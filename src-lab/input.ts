@@ -7,7 +7,10 @@ export const Slug = z
   .max(40)
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'lower-case words joined by hyphens');
 
-/** An answer to a checkpoint: one value for `predict`, a sequence of item ids for `order`. */
+/**
+ * An answer to a checkpoint: one value for `predict`, a sequence of item ids for `order`, `give-up` for `state`, which
+ * takes no other.
+ */
 export const Answer = z.union([z.string().max(200), z.array(Slug).max(20)]);
 
 /**
@@ -20,9 +23,15 @@ export const Input = z.discriminatedUnion('kind', [
     action: ActionSchema.describe('What is done'),
     hold: z.boolean().optional().describe('Only begin it; the learner then chooses every step'),
   }),
-  z.strictObject({ kind: z.literal('step'), thread: z.string().max(24).describe('Thread that takes one atomic step') }),
+  z.strictObject({
+    kind: z.literal('step'),
+    thread: z.string().max(24).describe('Thread that takes one atomic step'),
+  }),
   z.strictObject({ kind: z.literal('run') }),
-  z.strictObject({ kind: z.literal('jump'), moment: z.int().min(0).describe('Moment of the current line of history') }),
+  z.strictObject({
+    kind: z.literal('jump'),
+    moment: z.int().min(0).describe('Moment of the current line of history'),
+  }),
   z.strictObject({ kind: z.literal('reset') }),
   z.strictObject({ kind: z.literal('goto'), step: Slug }),
   z.strictObject({ kind: z.literal('answer'), checkpoint: Slug, answer: Answer }),

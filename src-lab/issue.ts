@@ -24,7 +24,8 @@ export function printIssue({ file, line, column, message, remedy }: LabIssue): s
 /** In file order, the order in which an author mends them. */
 export function sortIssues(issues: readonly LabIssue[]): LabIssue[] {
   return [...issues].sort(
-    (a, b) => compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.message, b.message),
+    (a, b) =>
+      compare(a.file, b.file) || a.line - b.line || a.column - b.column || compare(a.message, b.message),
   );
 }
 

@@ -108,7 +108,8 @@ class Loader {
 
   load(contentHash: string): Lab {
     const { source } = this;
-    for (const [name, actions] of Object.entries(source.situations)) this.actions(actions, ['situations', name]);
+    for (const [name, actions] of Object.entries(source.situations))
+      this.actions(actions, ['situations', name]);
     const misconceptions = new Map(
       Object.entries(source.misconceptions).map(([id, { name, say }]) => [
         id,
@@ -116,8 +117,14 @@ class Loader {
       ]),
     );
     const steps = this.steps();
-    const checkpoints = source.checkpoints.map((checkpoint, i) => this.checkpoint(checkpoint, i, steps, misconceptions));
-    this.unique(source.checkpoints.map(({ id }) => id), (i) => ['checkpoints', i, 'id'], 'checkpoint');
+    const checkpoints = source.checkpoints.map((checkpoint, i) =>
+      this.checkpoint(checkpoint, i, steps, misconceptions),
+    );
+    this.unique(
+      source.checkpoints.map(({ id }) => id),
+      (i) => ['checkpoints', i, 'id'],
+      'checkpoint',
+    );
     this.placements();
     const points = source.checkpoints.reduce((sum, checkpoint) => sum + checkpoint.points, 0);
     return { source, id: source.id, steps, checkpoints, misconceptions, points, contentHash };
@@ -125,7 +132,11 @@ class Loader {
 
   private steps(): Step[] {
     const { source, guide } = this;
-    this.unique(source.steps.map(({ id }) => id), (i) => ['steps', i, 'id'], 'step');
+    this.unique(
+      source.steps.map(({ id }) => id),
+      (i) => ['steps', i, 'id'],
+      'step',
+    );
     let situation: readonly Action[] = [];
     const ids = source.steps.map(({ id }) => id);
     for (const [i, section] of guide.sections.entries()) {
@@ -135,15 +146,25 @@ class Loader {
         this.inGuide(section, `The step "${section.id}" has a section already.`, 'Join the two.');
       }
     }
-    const order = guide.sections.map(({ id }) => id).filter((id, i, all) => ids.includes(id) && all.indexOf(id) === i);
+    const order = guide.sections
+      .map(({ id }) => id)
+      .filter((id, i, all) => ids.includes(id) && all.indexOf(id) === i);
     return source.steps.map((step, i) => {
       const path = ['steps', i, 'setup'];
       if (step.setup !== undefined) situation = this.situation(step.setup, path);
       const section = guide.sections.find(({ id }) => id === step.id);
       if (!section) {
-        this.issue(['steps', i, 'id'], `guide.md has no section for the step "${step.id}".`, `Add # Title {#${step.id}}.`);
+        this.issue(
+          ['steps', i, 'id'],
+          `guide.md has no section for the step "${step.id}".`,
+          `Add # Title {#${step.id}}.`,
+        );
       } else if (order.length === ids.length && order[i] !== step.id) {
-        this.inGuide(section, `The sections are not in the order of the steps.`, `Step ${i + 1} is "${step.id}".`);
+        this.inGuide(
+          section,
+          `The sections are not in the order of the steps.`,
+          `Step ${i + 1} is "${step.id}".`,
+        );
       }
       return {
         id: step.id,
@@ -184,7 +205,11 @@ class Loader {
       const known = misconceptions.get(misconception);
       if (!known) {
         const at = [...path, 'feedback', i, 'misconception'];
-        this.issue(at, `There is no misconception "${misconception}".`, didYouMean(misconception, misconceptions.keys()));
+        this.issue(
+          at,
+          `There is no misconception "${misconception}".`,
+          didYouMean(misconception, misconceptions.keys()),
+        );
       }
       const told = say === undefined ? (known?.say ?? []) : this.prose(say, [...path, 'feedback', i, 'say']);
       return { misconception, say: told };
@@ -194,7 +219,10 @@ class Loader {
       step: source.step,
       source,
       ask: this.prose(source.ask, [...path, 'ask']),
-      hints: source.hints.map(({ cost, say }, i) => ({ cost, say: this.prose(say, [...path, 'hints', i, 'say']) })),
+      hints: source.hints.map(({ cost, say }, i) => ({
+        cost,
+        say: this.prose(say, [...path, 'hints', i, 'say']),
+      })),
       feedback,
       situation: own === null ? (step?.situation ?? []) : this.situation(own, [...path, 'situation']),
     };
@@ -213,13 +241,21 @@ class Loader {
       } else if (placed.has(id)) {
         this.inGuide(placement, `The checkpoint "${id}" stands in the guide already.`, 'Place it once.');
       } else if (placement.section !== '' && placement.section !== checkpoint.step) {
-        this.inGuide(placement, `The checkpoint "${id}" belongs to the step "${checkpoint.step}".`, 'Move it there.');
+        this.inGuide(
+          placement,
+          `The checkpoint "${id}" belongs to the step "${checkpoint.step}".`,
+          'Move it there.',
+        );
       }
       placed.set(id, placement);
     }
     source.checkpoints.forEach(({ id }, i) => {
       if (placed.has(id)) return;
-      this.issue(['checkpoints', i, 'id'], `The guide does not place the checkpoint "${id}".`, `Add ::checkpoint{id=${id}}.`);
+      this.issue(
+        ['checkpoints', i, 'id'],
+        `The guide does not place the checkpoint "${id}".`,
+        `Add ::checkpoint{id=${id}}.`,
+      );
     });
     for (const attempt of guide.tries) {
       const wrong = this.misfit(attempt.block.action as Action);
@@ -250,9 +286,14 @@ class Loader {
     const { vms } = this.source.platform;
     const slots = Object.hasOwn(vms, action.vm) ? vms[action.vm]! : null;
     if (slots === null) {
-      return { key: 'vm', message: `The platform has no VM "${action.vm}".`, remedy: didYouMean(action.vm, Object.keys(vms)) };
+      return {
+        key: 'vm',
+        message: `The platform has no VM "${action.vm}".`,
+        remedy: didYouMean(action.vm, Object.keys(vms)),
+      };
     }
-    const [key, wanted] = 'vcpus' in action ? ['vcpus', action.vcpus - 1] : 'vcpu' in action ? ['vcpu', action.vcpu] : ['vm', 0];
+    const [key, wanted] =
+      'vcpus' in action ? ['vcpus', action.vcpus - 1] : 'vcpu' in action ? ['vcpu', action.vcpu] : ['vm', 0];
     if ((wanted as number) < slots) return null;
     return {
       key: key as string,

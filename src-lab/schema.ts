@@ -12,7 +12,12 @@ import { Slug } from './input';
 
 const Sentence = z.string().trim().min(1).max(400);
 /** Markdown, as in the guide: no HTML, pictures or links. */
-const Prose = z.string().trim().min(1).max(4_000).meta({ description: 'Markdown without HTML, pictures or links' });
+const Prose = z
+  .string()
+  .trim()
+  .min(1)
+  .max(4_000)
+  .meta({ description: 'Markdown without HTML, pictures or links' });
 /** A value as people write it; YAML's numbers and booleans are taken as their text. */
 const Scalar = z
   .union([z.string().max(200), z.number(), z.boolean()])
@@ -22,9 +27,13 @@ const Scalar = z
 /** Id of a fact of the references: `INIT-3`, `x86:SIPI-23`. */
 export const FactId = z
   .string()
-  .regex(/^(?:[a-z][a-z0-9]*:)?[A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)*-[0-9]+[a-z]?$/, 'a fact id such as INIT-3 or x86:SIPI-23');
+  .regex(
+    /^(?:[a-z][a-z0-9]*:)?[A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)*-[0-9]+[a-z]?$/,
+    'a fact id such as INIT-3 or x86:SIPI-23',
+  );
 
-const Actions = z.array(ActionSchema).max(50);
+const AnyAction = ActionSchema.meta({ id: 'action', title: 'Action' });
+const Actions = z.array(AnyAction).max(50);
 /** Actions from power-on, or the name of an entry of `situations`. */
 const Situation = z
   .union([Slug, Actions])
@@ -108,7 +117,9 @@ export const OrderCheckpoint = z.strictObject({
     .default([])
     .describe('Sets of items that may come in any order among themselves'),
   feedback: z
-    .array(z.strictObject({ when: z.union([OrderCondition, z.array(OrderCondition).min(1).max(6)]), ...told }))
+    .array(
+      z.strictObject({ when: z.union([OrderCondition, z.array(OrderCondition).min(1).max(6)]), ...told }),
+    )
     .max(20)
     .default([]),
 });
@@ -122,7 +133,9 @@ export const StateCheckpoint = z.strictObject({
     .min(1)
     .max(8)
     .describe('All must hold at once. Watched from the situation of the step on'),
-  way: Actions.min(1).describe('One way to the goals from the situation of the step: shown when the learner gives up'),
+  way: Actions.min(1).describe(
+    'One way to the goals from the situation of the step: shown when the learner gives up',
+  ),
   feedback: z
     .array(z.strictObject({ when: Condition, ...told }))
     .max(20)
@@ -131,7 +144,11 @@ export const StateCheckpoint = z.strictObject({
 });
 export type StateCheckpoint = z.infer<typeof StateCheckpoint>;
 
-export const CheckpointSource = z.discriminatedUnion('kind', [PredictCheckpoint, OrderCheckpoint, StateCheckpoint]);
+export const CheckpointSource = z.discriminatedUnion('kind', [
+  PredictCheckpoint,
+  OrderCheckpoint,
+  StateCheckpoint,
+]);
 export type CheckpointSource = z.infer<typeof CheckpointSource>;
 export type Kind = CheckpointSource['kind'];
 
@@ -145,16 +162,27 @@ export const LabSource = z.strictObject({
   objectives: z.array(Sentence).min(1).max(8),
   prerequisites: z.array(Sentence).max(8),
   platform: Platform,
-  seeds: z.array(z.string().regex(/^[a-z0-9_]{1,40}$/, 'lower-case letters, digits and underscores')).max(8).default([]),
+  seeds: z
+    .array(z.string().regex(/^[a-z0-9_]{1,40}$/, 'lower-case letters, digits and underscores'))
+    .max(8)
+    .default([]),
   policy: z
     .strictObject({
       retry: z.enum(['best', 'last', 'first']).default('best').describe('Which attempt counts'),
       wrong_costs: z.int().min(0).max(20).default(1).describe('Points that each wrong attempt costs'),
-      reveal_after: z.int().min(1).max(10).default(3).describe('Wrong attempts after which the answer is shown'),
+      reveal_after: z
+        .int()
+        .min(1)
+        .max(10)
+        .default(3)
+        .describe('Wrong attempts after which the answer is shown'),
     })
     .prefault({}),
   misconceptions: z
-    .record(Slug, z.strictObject({ name: Sentence, say: Prose.describe('What a learner who holds it is told') }))
+    .record(
+      Slug,
+      z.strictObject({ name: Sentence, say: Prose.describe('What a learner who holds it is told') }),
+    )
     .default({}),
   terms: z
     .record(z.string().min(1).max(60), Sentence)
@@ -165,8 +193,13 @@ export const LabSource = z.strictObject({
     .array(
       z.strictObject({
         id: Slug.describe('Its section in guide.md begins with # Title {#id}'),
-        gate: z.boolean().default(false).describe('The next step opens when the checkpoints of this one are settled'),
-        setup: Situation.optional().describe('The situation in which it begins; without it the machine stays as it is'),
+        gate: z
+          .boolean()
+          .default(false)
+          .describe('The next step opens when the checkpoints of this one are settled'),
+        setup: Situation.optional().describe(
+          'The situation in which it begins; without it the machine stays as it is',
+        ),
       }),
     )
     .min(1)
@@ -177,7 +210,7 @@ export type LabSource = z.infer<typeof LabSource>;
 
 const InputSource = z.union([
   z.strictObject({
-    act: z.union([z.string().max(300).describe('A command: vmm KVM_RUN vm=td vcpu=0'), ActionSchema]),
+    act: z.union([z.string().max(300).describe('A command: vmm KVM_RUN vm=td vcpu=0'), AnyAction]),
     hold: z.boolean().optional().describe('Only begin it'),
   }),
   z.strictObject({ step: z.string().max(24).describe('Thread that takes one atomic step') }),
@@ -214,5 +247,8 @@ export type WrongSource = z.infer<typeof WrongSource>;
 export const Facts = z.record(FactId, z.string().max(400));
 export type Facts = z.infer<typeof Facts>;
 
-/** JSON Schemas of the files that authors write, by file name. */
-export const AUTHORED = { 'lab.yaml': LabSource, 'solution.yaml': SolutionSource, 'wrong/*.yaml': WrongSource } as const;
+/** The JSON Schema of `lab.yaml`, as `lab.schema.json` publishes it for editors. */
+export function labJsonSchema(): string {
+  const schema = z.toJSONSchema(LabSource, { io: 'input', target: 'draft-07' });
+  return `${JSON.stringify(schema, null, 2)}\n`;
+}

@@ -1,6 +1,13 @@
 import { Timeline } from '../src-sim';
 import type { Action } from '../src-sim/scenario/action';
-import { performAll, type Answer, type AnsweredKind, type Finding, type Key, type Watcher } from './checkpoints/kind';
+import {
+  performAll,
+  type Answer,
+  type AnsweredKind,
+  type Finding,
+  type Key,
+  type Watcher,
+} from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
 import type { Input } from './input';
 import { didYouMean } from './issue';
@@ -76,7 +83,8 @@ export class LabSession {
 
   /** Applies one input. Never throws. */
   apply(input: Input): Applied {
-    if (this.inputs >= MAX_INPUTS) return no(`A session has at most ${MAX_INPUTS} inputs. Begin the lab anew.`);
+    if (this.inputs >= MAX_INPUTS)
+      return no(`A session has at most ${MAX_INPUTS} inputs. Begin the lab anew.`);
     const applied = this.dispatch(input);
     if (applied.accepted) this.inputs++;
     return applied;
@@ -110,13 +118,16 @@ export class LabSession {
   private dispatch(input: Input): Applied {
     switch (input.kind) {
       case 'act':
-        return this.operate(() => void (input.hold ? this.timeline.begin(input.action) : this.timeline.perform(input.action)));
+        return this.operate(
+          () => void (input.hold ? this.timeline.begin(input.action) : this.timeline.perform(input.action)),
+        );
       case 'step': {
         const why = this.cannotStep(input.thread);
         return why === null ? this.operate(() => void this.timeline.step(input.thread)) : no(why);
       }
       case 'run':
-        if (this.timeline.machine.nextThread() < 0) return no('Nothing can step: every thread is idle or waits.');
+        if (this.timeline.machine.nextThread() < 0)
+          return no('Nothing can step: every thread is idle or waits.');
         return this.operate(() => void this.timeline.settle());
       case 'jump':
         return this.jump(input.moment);
@@ -241,15 +252,29 @@ export class LabSession {
           findings: [...look.findings],
         };
       } else if (watch.dormant) {
-        const say = [p('The goals hold in this situation already. Reset the machine, and bring them about yourself.')];
-        standing.verdict = { passed: false, points: 0, misconception: null, say, findings: [...look.findings] };
+        const say = [
+          p('The goals hold in this situation already. Reset the machine, and bring them about yourself.'),
+        ];
+        standing.verdict = {
+          passed: false,
+          points: 0,
+          misconception: null,
+          say,
+          findings: [...look.findings],
+        };
       } else {
         standing.attempts++;
-        this.pass(checkpoint, standing, [p(`Right: ${pointsWords(this.worth(checkpoint, standing))}.`)], look.findings);
+        this.pass(
+          checkpoint,
+          standing,
+          [p(`Right: ${pointsWords(this.worth(checkpoint, standing))}.`)],
+          look.findings,
+        );
         passed.push(checkpoint.id);
       }
     }
-    if (passed.length > 0) this.watches = this.watches.filter(({ checkpoint }) => !this.settled(checkpoint.id));
+    if (passed.length > 0)
+      this.watches = this.watches.filter(({ checkpoint }) => !this.settled(checkpoint.id));
     return passed;
   }
 
@@ -258,14 +283,21 @@ export class LabSession {
   /** Index of the last step that may be visited. */
   private get reach(): number {
     const shut = this.lab.steps.findIndex(
-      (step) => step.gate && this.lab.checkpoints.some(({ id, step: of }) => of === step.id && !this.settled(id)),
+      (step) =>
+        step.gate && this.lab.checkpoints.some(({ id, step: of }) => of === step.id && !this.settled(id)),
     );
     return shut < 0 ? this.lab.steps.length - 1 : shut;
   }
 
   private goto(id: string): Applied {
     const index = this.lab.steps.findIndex((step) => step.id === id);
-    if (index < 0) return no(`There is no step "${id}". ${didYouMean(id, this.lab.steps.map((step) => step.id))}`.trim());
+    if (index < 0)
+      return no(
+        `There is no step "${id}". ${didYouMean(
+          id,
+          this.lab.steps.map((step) => step.id),
+        )}`.trim(),
+      );
     if (index > this.reach) return no(this.locked(id));
     this.stepIndex = index;
     if (this.step.fresh) this.restart(this.step.situation);
@@ -282,7 +314,10 @@ export class LabSession {
   private find(id: string): Checkpoint | string {
     const checkpoint = this.lab.checkpoints.find((other) => other.id === id);
     if (!checkpoint) {
-      return `There is no checkpoint "${id}". ${didYouMean(id, this.lab.checkpoints.map((other) => other.id))}`.trim();
+      return `There is no checkpoint "${id}". ${didYouMean(
+        id,
+        this.lab.checkpoints.map((other) => other.id),
+      )}`.trim();
     }
     const index = this.lab.steps.findIndex((step) => step.id === checkpoint.step);
     return index > this.reach ? this.locked(checkpoint.step) : checkpoint;
@@ -294,12 +329,15 @@ export class LabSession {
     const checkpoint = this.find(id);
     if (typeof checkpoint === 'string') return no(checkpoint);
     const standing = this.standings.get(id)!;
-    if (checkpoint.step !== this.step.id) return no(`This checkpoint belongs to another step. Go to "${checkpoint.step}" first.`);
+    if (checkpoint.step !== this.step.id)
+      return no(`This checkpoint belongs to another step. Go to "${checkpoint.step}" first.`);
     if (standing.state === 'revealed') return no('This checkpoint is settled: the answer was shown.');
-    if (standing.state === 'passed' && this.lab.source.policy.retry !== 'last') return no('This checkpoint is settled: you passed it.');
+    if (standing.state === 'passed' && this.lab.source.policy.retry !== 'last')
+      return no('This checkpoint is settled: you passed it.');
     const kind = kindOf(checkpoint.source);
     if (kind.how === 'watched') {
-      if (answer !== GIVE_UP) return no('This checkpoint watches the machine: bring its goals about; it takes no answer.');
+      if (answer !== GIVE_UP)
+        return no('This checkpoint watches the machine: bring its goals about; it takes no answer.');
       if (standing.state === 'passed') return no('This checkpoint is settled: you passed it.');
       return this.giveUp(checkpoint, standing, kind.run(checkpoint.source));
     }
@@ -329,7 +367,12 @@ export class LabSession {
       holds: graded.passed,
     });
     if (graded.passed) {
-      this.pass(checkpoint, standing, [p(`Right: ${pointsWords(this.worth(checkpoint, standing))}.`)], [finding(true)]);
+      this.pass(
+        checkpoint,
+        standing,
+        [p(`Right: ${pointsWords(this.worth(checkpoint, standing))}.`)],
+        [finding(true)],
+      );
       this.restart(checkpoint.situation, kind.run(source));
       return yes([checkpoint.id]);
     }
@@ -339,8 +382,20 @@ export class LabSession {
     const revealed = left <= 0;
     standing.state = revealed ? 'revealed' : 'failed';
     const say = told === null ? [p('That is not what the machine does.')] : [...told.say];
-    say.push(p(revealed ? `The machine answers: ${key.words}.` : `${attemptsWords(left)} before the answer is shown.`));
-    standing.verdict = { passed: false, points: 0, misconception: told?.misconception ?? null, say, findings: [finding(revealed)] };
+    say.push(
+      p(
+        revealed
+          ? `The machine answers: ${key.words}.`
+          : `${attemptsWords(left)} before the answer is shown.`,
+      ),
+    );
+    standing.verdict = {
+      passed: false,
+      points: 0,
+      misconception: told?.misconception ?? null,
+      say,
+      findings: [finding(revealed)],
+    };
     if (!revealed) return yes();
     standing.answer = key.answer;
     this.restart(checkpoint.situation, kind.run(source));
@@ -418,7 +473,16 @@ export function keyOf(lab: Lab, checkpoint: Checkpoint): Key {
 }
 
 function fresh(): Standing {
-  return { state: 'open', attempts: 0, wrong: 0, earned: 0, hints: 0, hintCosts: 0, answer: null, verdict: null };
+  return {
+    state: 'open',
+    attempts: 0,
+    wrong: 0,
+    earned: 0,
+    hints: 0,
+    hintCosts: 0,
+    answer: null,
+    verdict: null,
+  };
 }
 
 function yes(settled: readonly string[] = []): Applied {

@@ -41,7 +41,10 @@ describe('what the screen is told', () => {
       kind: 'name',
       names: expect.arrayContaining(['RUNNABLE', 'INIT_RECEIVED']) as unknown,
     });
-    expect(first.vms).toEqual([{ name: 'td', vcpus: 2 }, { name: 'vmx', vcpus: 2 }]);
+    expect(first.vms).toEqual([
+      { name: 'td', vcpus: 2 },
+      { name: 'vmx', vcpus: 2 },
+    ]);
     const msi = first.actions.find(({ verb }) => verb === 'KVM_SIGNAL_MSI')!;
     expect(msi.params.map(({ name, type, default: value }) => [name, type, value])).toEqual([
       ['vm', 'vm', null],
@@ -52,9 +55,16 @@ describe('what the screen is told', () => {
       ['level', 'integer', '1'],
     ]);
     const order = first.lab.checkpoints.find(({ id }) => id === 'order-td')!;
-    expect(order.runs).toEqual(['vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=INIT vector=0 trigger_mode=EDGE level=1']);
+    expect(order.runs).toEqual([
+      'vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=INIT vector=0 trigger_mode=EDGE level=1',
+    ]);
     const { form } = order;
-    expect(form.type === 'order' && form.items.map(({ id }) => id)).not.toEqual(['latched', 'blocked', 'entered', 'reset']);
+    expect(form.type === 'order' && form.items.map(({ id }) => id)).not.toEqual([
+      'latched',
+      'blocked',
+      'entered',
+      'reset',
+    ]);
     expect(first.lab.checkpoints.find(({ id }) => id === 'start-ap')!.runs).toEqual([]);
   });
 

@@ -95,14 +95,16 @@ export class Shown {
 
 /** What is sent whole each time. */
 function now(timeline: Timeline): Pick<MachineView, 'threads' | 'moment' | 'last' | 'outcome'> {
-  const threads = timeline.machine.threads().map(({ name, cpu, layer, status, enabled, stack }): ThreadView => ({
-    name,
-    cpu,
-    layer,
-    status,
-    enabled,
-    stack: stack.map((frame) => ({ ...frame })),
-  }));
+  const threads = timeline.machine
+    .threads()
+    .map(({ name, cpu, layer, status, enabled, stack }): ThreadView => ({
+      name,
+      cpu,
+      layer,
+      status,
+      enabled,
+      stack: stack.map((frame) => ({ ...frame })),
+    }));
   return { threads, moment: timeline.moment, last: timeline.last, outcome: outcomeView(timeline) };
 }
 
@@ -114,10 +116,25 @@ function outcomeView({ outcome }: Timeline): OutcomeView | null {
 
 function events({ machine: { trace } }: Timeline, from: number): EventView[] {
   const first = Math.max(from, trace.first, trace.count - MAX_EVENTS);
-  return Array.from({ length: Math.max(0, trace.count - first) }, (_, i) => eventView(trace.event(first + i)));
+  return Array.from({ length: Math.max(0, trace.count - first) }, (_, i) =>
+    eventView(trace.event(first + i)),
+  );
 }
 
-function eventView({ n, moment, ns, thread, cpu, layer, depth, type, name, text, say, source }: TraceEvent): EventView {
+function eventView({
+  n,
+  moment,
+  ns,
+  thread,
+  cpu,
+  layer,
+  depth,
+  type,
+  name,
+  text,
+  say,
+  source,
+}: TraceEvent): EventView {
   return { n, moment, ns, thread, cpu, layer, depth, type, name, text, say, source };
 }
 
@@ -159,13 +176,15 @@ function checkpointView({ source, ask, hints }: Checkpoint): CheckpointView {
 /** The table of actions, for forms, completion and help. `vms`: names of the platform's VMs. */
 export function actionDocs(vms: readonly string[]): ActionDoc[] {
   return ACTORS.flatMap((actor) =>
-    Object.entries(ACTIONS[actor] as Record<string, ActionDeclaration>).map(([verb, { doc, source, params }]) => ({
-      actor,
-      verb,
-      doc,
-      source,
-      params: Object.entries(params.shape).map(([name, field]) => paramDoc(name, field as z.ZodType, vms)),
-    })),
+    Object.entries(ACTIONS[actor] as Record<string, ActionDeclaration>).map(
+      ([verb, { doc, source, params }]) => ({
+        actor,
+        verb,
+        doc,
+        source,
+        params: Object.entries(params.shape).map(([name, field]) => paramDoc(name, field as z.ZodType, vms)),
+      }),
+    ),
   );
 }
 

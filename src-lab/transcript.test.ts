@@ -36,7 +36,9 @@ const inputs: Input[] = [
 function write(some: readonly Input[]): { header: string; lines: string[]; file: string } {
   const header = headerLine(head);
   const lines: string[] = [];
-  some.forEach((input, i) => lines.push(entryLine(lines.at(-1) ?? header, { n: i + 1, at: i * 1000, input })));
+  some.forEach((input, i) =>
+    lines.push(entryLine(lines.at(-1) ?? header, { n: i + 1, at: i * 1000, input })),
+  );
   return { header, lines, file: transcriptFile(header, lines) };
 }
 
@@ -68,7 +70,9 @@ describe('a transcript', () => {
     const typed = write([answer('mp-state', 'naïve \u2028 \u{1F512} \ud800')]);
     expect(typed.file).toMatch(/^[\n\x20-\x7e]+$/);
     const read = parseTranscript(typed.file);
-    expect(read.ok && read.transcript.entries[0]!.input).toEqual(answer('mp-state', 'naïve \u2028 \u{1F512} \ud800'));
+    expect(read.ok && read.transcript.entries[0]!.input).toEqual(
+      answer('mp-state', 'naïve \u2028 \u{1F512} \ud800'),
+    );
   });
 
   test('any one byte of which is altered, put in or left out is refused, on the line where that happened', () => {
@@ -82,7 +86,9 @@ describe('a transcript', () => {
           const letter = String.fromCharCode(byte);
           fc.pre(how !== 'alter' || file[offset] !== letter);
           const altered =
-            file.slice(0, offset) + (how === 'remove' ? '' : letter) + file.slice(how === 'insert' ? offset : offset + 1);
+            file.slice(0, offset) +
+            (how === 'remove' ? '' : letter) +
+            file.slice(how === 'insert' ? offset : offset + 1);
           fc.pre(altered !== file);
           const at = refusal(altered);
           // Where a line's end came or went, the lines around it changed.
@@ -97,7 +103,8 @@ describe('a transcript', () => {
 
   test('a byte that is not UTF-8 is refused at its column, decoded either way', () => {
     const broken = (letter: string) => sound.file.replace('"at":3000', `"at":30${letter}0`);
-    for (const letter of ['\ufffd', '\xff']) expect(refusal(broken(letter))).toMatchObject({ line: 5, column: 15 });
+    for (const letter of ['\ufffd', '\xff'])
+      expect(refusal(broken(letter))).toMatchObject({ line: 5, column: 15 });
   });
 
   test('with white space that was not written is refused', () => {
@@ -107,7 +114,9 @@ describe('a transcript', () => {
   });
 
   test('whose value was changed is refused at its line', () => {
-    expect(refusal(sound.file.replace('"-EINVAL"', '"-EINVAX"')).message).toContain('does not match its hash');
+    expect(refusal(sound.file.replace('"-EINVAL"', '"-EINVAX"')).message).toContain(
+      'does not match its hash',
+    );
     expect(refusal(sound.file.replace('"started":1763', '"started":1764')).line).toBe(1);
   });
 
@@ -136,7 +145,8 @@ describe('gradeTranscript', () => {
   });
 
   test('refuses a transcript of an unknown lab, of other content, of another simulator', () => {
-    const of = (change: Partial<TranscriptHead>) => gradeTranscript(transcriptFile(headerLine({ ...head, ...change }), []), find);
+    const of = (change: Partial<TranscriptHead>) =>
+      gradeTranscript(transcriptFile(headerLine({ ...head, ...change }), []), find);
     expect(of({ lab: 'other' })).toMatchObject({ ok: false, code: 'unknown_lab', line: 1 });
     expect(of({ labHash: '0'.repeat(64) })).toMatchObject({ ok: false, code: 'other_lab_content' });
     expect(of({ simVersion: '0' })).toMatchObject({ ok: false, code: 'other_simulator' });

@@ -63,7 +63,12 @@ const HeaderLine = z.strictObject({
   started: Instant,
   hash: Hash,
 });
-const EntryLine = z.strictObject({ n: z.int().min(1).max(MAX_INPUTS), at: Instant, input: Input, hash: Hash });
+const EntryLine = z.strictObject({
+  n: z.int().min(1).max(MAX_INPUTS),
+  at: Instant,
+  input: Input,
+  hash: Hash,
+});
 const FooterLine = z.strictObject({ end: z.int().min(0).max(MAX_INPUTS), hash: Hash });
 
 /** The first line of a session's transcript, without the line's end. */
@@ -96,7 +101,8 @@ export function transcriptFile(header: string, lines: readonly string[]): string
 export function parseTranscript(text: string): TranscriptRead {
   if (text === '') return fault(1, 1, 'The file is empty.');
   const lines = text.split('\n');
-  if (lines.at(-1) !== '') return fault(lines.length, lines.at(-1)!.length + 1, 'The last line does not end.');
+  if (lines.at(-1) !== '')
+    return fault(lines.length, lines.at(-1)!.length + 1, 'The last line does not end.');
   lines.pop();
   return readLines(lines, true);
 }
@@ -117,7 +123,11 @@ function readLines(lines: readonly string[], finished: boolean): TranscriptRead 
   const { lab, labHash, simVersion, session, started } = first.value;
   const inputs = finished ? lines.length - 2 : lines.length - 1;
   for (let i = 1; i <= inputs; i++) {
-    if (finished && lines[i]!.startsWith('{"end"') && readLine(FooterLine, lines[i]!, lines[i - 1]!, i + 1).ok) {
+    if (
+      finished &&
+      lines[i]!.startsWith('{"end"') &&
+      readLine(FooterLine, lines[i]!, lines[i - 1]!, i + 1).ok
+    ) {
       return fault(i + 2, 1, 'Nothing may follow the last line.');
     }
     const line = readLine(EntryLine, lines[i]!, lines[i - 1]!, i + 1);
@@ -131,13 +141,18 @@ function readLines(lines: readonly string[], finished: boolean): TranscriptRead 
     const last = readLine(FooterLine, lines.at(-1)!, lines.at(-2)!, lines.length);
     if (!last.ok) return last;
     if (last.value.end !== entries.length) {
-      return fault(lines.length, 1, `The last line counts ${last.value.end} inputs; there are ${entries.length}.`);
+      return fault(
+        lines.length,
+        1,
+        `The last line counts ${last.value.end} inputs; there are ${entries.length}.`,
+      );
     }
   }
   return { ok: true, transcript: { head: { lab, labHash, simVersion, session, started }, entries } };
 }
 
-type Line<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: TranscriptFault };
+type Line<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: TranscriptFault };
 
 function readLine<S extends z.ZodType<{ hash: string }>>(
   schema: S,
@@ -165,7 +180,11 @@ function readLine<S extends z.ZodType<{ hash: string }>>(
     const hashAt = sound.length - HASH_TAIL;
     const different = firstDifference(line, sound);
     const column = different < hashAt ? different + 1 : line.length - HASH_TAIL + 1;
-    return fault(number, Math.max(1, column), `The line was changed: it does not match its hash ${hash.slice(0, 8)}….`);
+    return fault(
+      number,
+      Math.max(1, column),
+      `The line was changed: it does not match its hash ${hash.slice(0, 8)}….`,
+    );
   }
   return { ok: true, value: parsed.data };
 }

@@ -66,7 +66,10 @@ export const CheckpointView = z.strictObject({
   /** Price in points of each hint, in the order in which they open. */
   hintCosts: z.array(z.int()),
   form: z.discriminatedUnion('type', [
-    z.strictObject({ type: z.literal('choice'), options: z.array(z.strictObject({ value: Text, label: Text })) }),
+    z.strictObject({
+      type: z.literal('choice'),
+      options: z.array(z.strictObject({ value: Text, label: Text })),
+    }),
     z.strictObject({ type: z.literal('value'), label: Text, example: Text.optional() }),
     z.strictObject({ type: z.literal('order'), items: z.array(z.strictObject({ id: Slug, label: Text })) }),
     /** `goals`: one sentence a condition. */
@@ -84,7 +87,11 @@ export const Verdict = z.strictObject({
   points: z.number(),
   misconception: Slug.nullable(),
   say: z.array(Block),
-  /** Conditions that failed (`state`) or the comparison (`predict`, `order`): expected, observed, where. */
+  /**
+   * `state`: every goal, whether it holds or not. `predict`, `order`: one comparison; `expected` is what the learner
+   * said, `observed` what the machine did, null while that is not shown (or, after a second wrong order, how far it is
+   * right).
+   */
   findings: z.array(
     z.strictObject({
       expected: Text.nullable(),
@@ -106,6 +113,7 @@ export const CheckpointProgress = z.strictObject({
   earned: z.number(),
   /** Hints opened so far, as prose. */
   hints: z.array(z.array(Block)),
+  /** The learner's last answer; the right one when `revealed`. Null for `state`. */
   answer: z.union([Text, z.array(Slug)]).nullable(),
   verdict: Verdict.nullable(),
 });
@@ -120,7 +128,11 @@ export const LabView = z.strictObject({
   objectives: z.array(Text),
   prerequisites: z.array(Text),
   points: z.int(),
-  policy: z.strictObject({ retry: z.enum(['best', 'last', 'first']), wrongCosts: z.number(), revealAfter: z.int() }),
+  policy: z.strictObject({
+    retry: z.enum(['best', 'last', 'first']),
+    wrongCosts: z.number(),
+    revealAfter: z.int(),
+  }),
   /** `gate`: the next step opens only when this step's checkpoints are settled. */
   steps: z.array(z.strictObject({ id: Slug, title: Text, gate: z.boolean(), body: z.array(Block) })),
   checkpoints: z.array(CheckpointView),
@@ -222,7 +234,7 @@ export const MachineDelta = z.strictObject({
   /** Index into `fields`, new value. */
   changed: z.array(z.tuple([z.int(), Text])),
   threads: z.array(ThreadView),
-  /** The trace keeps its first `keep` events, then these follow. */
+  /** The trace keeps its first `keep` events, then these follow: the last 5,000 of them, so `n` may leap. */
   keep: z.int(),
   events: z.array(EventView),
   moment: z.int(),

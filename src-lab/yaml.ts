@@ -1,4 +1,15 @@
-import { isCollection, isMap, isNode, isPair, isScalar, LineCounter, parseDocument, visit, type Document, type Node } from 'yaml';
+import {
+  isCollection,
+  isMap,
+  isNode,
+  isPair,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type Document,
+  type Node,
+} from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../src-sim/scenario/nearest';
 import { didYouMean, suggest, type LabIssue, type Place } from './issue';
@@ -16,8 +27,7 @@ export interface YamlFile<T> {
 }
 
 export type YamlRead<T> =
-  | { readonly ok: true; readonly file: YamlFile<T> }
-  | { readonly ok: false; readonly issues: LabIssue[] };
+  { readonly ok: true; readonly file: YamlFile<T> } | { readonly ok: false; readonly issues: LabIssue[] };
 
 /** Nodes that aliases of one file may stand for, all told: a bomb of aliases is refused, reuse is not. */
 const MAX_ALIASES = 100;
@@ -30,25 +40,46 @@ const MAX_ALIASES = 100;
  */
 export function readYaml<S extends z.ZodType>(schema: S, name: string, text: string): YamlRead<z.output<S>> {
   const lines = new LineCounter();
-  const issue = (place: Place, message: string, remedy = ''): LabIssue => ({ file: name, ...place, message, remedy });
+  const issue = (place: Place, message: string, remedy = ''): LabIssue => ({
+    file: name,
+    ...place,
+    message,
+    remedy,
+  });
   const start = { line: 1, column: 1 };
-  if (deepest(text) > 60) return { ok: false, issues: [issue(start, 'The file nests too deeply.', 'Flatten it.')] };
+  if (deepest(text) > 60)
+    return { ok: false, issues: [issue(start, 'The file nests too deeply.', 'Flatten it.')] };
   let doc: Document.Parsed;
   let value: unknown;
   try {
-    doc = parseDocument(text, { lineCounter: lines, version: '1.2', schema: 'core', prettyErrors: false, logLevel: 'silent' });
+    doc = parseDocument(text, {
+      lineCounter: lines,
+      version: '1.2',
+      schema: 'core',
+      prettyErrors: false,
+      logLevel: 'silent',
+    });
     const faults = [...doc.errors, ...doc.warnings];
     if (faults.length > 0) {
       const place = (offset: number): Place => placeOf(lines, offset);
-      return { ok: false, issues: faults.slice(0, 20).map((e) => issue(place(e.pos[0]), `${sentence(e.message)}`)) };
+      return {
+        ok: false,
+        issues: faults.slice(0, 20).map((e) => issue(place(e.pos[0]), `${sentence(e.message)}`)),
+      };
     }
     const tagged = firstTag(doc);
     if (tagged !== null) {
-      return { ok: false, issues: [issue(placeOf(lines, tagged), 'YAML tags are not used in labs.', 'Remove the tag.')] };
+      return {
+        ok: false,
+        issues: [issue(placeOf(lines, tagged), 'YAML tags are not used in labs.', 'Remove the tag.')],
+      };
     }
     value = doc.toJS({ maxAliasCount: MAX_ALIASES });
   } catch (error) {
-    const why = error instanceof ReferenceError ? 'The file uses too many aliases.' : 'The file cannot be read as YAML.';
+    const why =
+      error instanceof ReferenceError
+        ? 'The file uses too many aliases.'
+        : 'The file cannot be read as YAML.';
     return { ok: false, issues: [issue(start, why, 'Write the values out, less deeply nested.')] };
   }
 
@@ -59,7 +90,11 @@ export function readYaml<S extends z.ZodType>(schema: S, name: string, text: str
       explain(fault, value).map(({ path, key, message, remedy }) =>
         key === undefined
           ? issue(at(path), message, remedy)
-          : issue(placeOf(lines, keyOffset(doc, path, key)), message, suggest(nearest(key, keysOf(schema))) || remedy),
+          : issue(
+              placeOf(lines, keyOffset(doc, path, key)),
+              message,
+              suggest(nearest(key, keysOf(schema))) || remedy,
+            ),
       ),
     );
     return { ok: false, issues };
@@ -107,7 +142,8 @@ function firstTag(doc: Document.Parsed): number | null {
   visit(doc, {
     Node: (_key, node) => {
       if (!('tag' in node) || node.tag === undefined) return undefined;
-      const explicit = isScalar(node) || isCollection(node) ? (node as { srcToken?: unknown; tag?: string }).tag : undefined;
+      const explicit =
+        isScalar(node) || isCollection(node) ? (node as { srcToken?: unknown; tag?: string }).tag : undefined;
       if (explicit === undefined) return undefined;
       found = node.range?.[0] ?? 0;
       return visit.BREAK;
@@ -143,7 +179,8 @@ function keyOffset(doc: Document.Parsed, path: Path, key: string): number {
   const map = nodeAt(doc, path);
   if (isMap(map)) {
     for (const pair of map.items) {
-      if (isPair(pair) && isScalar(pair.key) && String(pair.key.value) === key) return pair.key.range?.[0] ?? 0;
+      if (isPair(pair) && isScalar(pair.key) && String(pair.key.value) === key)
+        return pair.key.range?.[0] ?? 0;
     }
   }
   return offsetOf(doc, path);
@@ -168,7 +205,8 @@ type Fault = z.core.$ZodIssue;
 export function explain(fault: Fault, root: unknown): Explained[] {
   const { path } = fault;
   const got = valueAt(root, path);
-  const name = path.length === 0 ? 'The file' : `"${path.filter((key) => typeof key === 'string').at(-1) ?? 'it'}"`;
+  const name =
+    path.length === 0 ? 'The file' : `"${path.filter((key) => typeof key === 'string').at(-1) ?? 'it'}"`;
   const one = (message: string, remedy = ''): Explained[] => [{ path, message, remedy }];
   switch (fault.code) {
     case 'unrecognized_keys':
@@ -183,22 +221,41 @@ export function explain(fault: Fault, root: unknown): Explained[] {
       return one(`${name} must be ${typeWords(fault.expected)}, not ${shown(got)}.`);
     case 'invalid_value': {
       const known = fault.values.map(String);
-      if (got === undefined) return one(`${name} is missing.`, known.length === 1 ? `Write ${known[0]}.` : `One of: ${known.join(', ')}.`);
+      if (got === undefined)
+        return one(
+          `${name} is missing.`,
+          known.length === 1 ? `Write ${known[0]}.` : `One of: ${known.join(', ')}.`,
+        );
       const all = `One of: ${known.join(', ')}.`;
       const near = nearest(String(got), known);
-      return one(`${name} cannot be ${shown(got)}.`, near.length > 0 ? didYouMean(String(got), known) : known.length <= 40 ? all : '');
+      return one(
+        `${name} cannot be ${shown(got)}.`,
+        near.length > 0 ? didYouMean(String(got), known) : known.length <= 40 ? all : '',
+      );
     }
     case 'invalid_union':
       return explainUnion(fault, root);
     case 'too_small':
-      return one(`${name} is too ${fault.origin === 'array' ? 'short' : 'small'}: at least ${fault.minimum}${unit(fault.origin)}.`);
+      return one(
+        `${name} is too ${fault.origin === 'array' ? 'short' : 'small'}: at least ${fault.minimum}${unit(fault.origin)}.`,
+      );
     case 'too_big':
-      return one(`${name} is too ${fault.origin === 'number' || fault.origin === 'int' ? 'large' : 'long'}: at most ${fault.maximum}${unit(fault.origin)}.`);
+      return one(
+        `${name} is too ${fault.origin === 'number' || fault.origin === 'int' ? 'large' : 'long'}: at most ${fault.maximum}${unit(fault.origin)}.`,
+      );
     case 'invalid_format':
-      return one(`${name} cannot be ${shown(got)}.`, `It must be ${fault.message.replace(/^Invalid string: must match pattern .*$/, 'of the documented form')}.`);
+      return one(
+        `${name} cannot be ${shown(got)}.`,
+        `It must be ${fault.message.replace(/^Invalid string: must match pattern .*$/, 'of the documented form')}.`,
+      );
     case 'invalid_key':
       return fault.issues.flatMap((inner) => [
-        { path: path.slice(0, -1), key: String(path.at(-1)), message: `"${String(path.at(-1))}" cannot be a name here.`, remedy: `It must be ${inner.message}.` },
+        {
+          path: path.slice(0, -1),
+          key: String(path.at(-1)),
+          message: `"${String(path.at(-1))}" cannot be a name here.`,
+          remedy: `It must be ${inner.message}.`,
+        },
       ]);
     default:
       return one(sentence(fault.message));
@@ -210,17 +267,35 @@ function explainUnion(fault: Extract<Fault, { code: 'invalid_union' }>, root: un
   const got = valueAt(root, path);
   if (fault.errors.length === 0) {
     // A discriminated union that has no such variant.
-    const key = 'discriminator' in fault && typeof fault.discriminator === 'string' ? fault.discriminator : 'kind';
+    const key =
+      'discriminator' in fault && typeof fault.discriminator === 'string' ? fault.discriminator : 'kind';
     const known = 'options' in fault && Array.isArray(fault.options) ? fault.options.map(String) : [];
     const word = valueAt(got, [key]);
     if (path.at(-1) === key || word === undefined) {
       const value = path.at(-1) === key ? got : word;
-      if (value === undefined) return [{ path, message: `"${key}" is missing.`, remedy: known.length > 0 ? `One of: ${known.join(', ')}.` : '' }];
-      return [{ path, message: `"${key}" cannot be ${shown(value)}.`, remedy: didYouMean(String(value), known) }];
+      if (value === undefined)
+        return [
+          {
+            path,
+            message: `"${key}" is missing.`,
+            remedy: known.length > 0 ? `One of: ${known.join(', ')}.` : '',
+          },
+        ];
+      return [
+        { path, message: `"${key}" cannot be ${shown(value)}.`, remedy: didYouMean(String(value), known) },
+      ];
     }
-    return [{ path: [...path, key], message: `"${key}" cannot be ${shown(word)}.`, remedy: didYouMean(String(word), known) }];
+    return [
+      {
+        path: [...path, key],
+        message: `"${key}" cannot be ${shown(word)}.`,
+        remedy: didYouMean(String(word), known),
+      },
+    ];
   }
-  const rebased = fault.errors.map((issues) => issues.map((issue) => ({ ...issue, path: [...path, ...issue.path] }) as Fault));
+  const rebased = fault.errors.map((issues) =>
+    issues.map((issue) => ({ ...issue, path: [...path, ...issue.path] }) as Fault),
+  );
   const best = Math.min(...rebased.map((issues) => badness(issues, path, root)));
   const closest = rebased.filter((issues) => badness(issues, path, root) === best);
   const merged = mergeValues(closest);
@@ -235,11 +310,20 @@ function badness(issues: readonly Fault[], path: Path, root: unknown): number {
     const own = issue.path.length === path.length;
     if (issue.code === 'invalid_type' && own) sum += 100;
     else if (issue.code === 'invalid_type' && valueAt(root, issue.path) === undefined) sum += 4;
-    else if (issue.code === 'invalid_value' && issue.values.length === 1) sum += 12; // another variant's name
+    else if (issue.code === 'invalid_value' && issue.values.length === 1)
+      sum += 12; // another variant's name
     else if (issue.code === 'invalid_value') sum += 5;
     else if (issue.code === 'unrecognized_keys') sum += 3 * issue.keys.length;
     else if (issue.code === 'invalid_union' && issue.errors.length > 0) {
-      sum += Math.min(...issue.errors.map((inner) => badness(inner.map((i) => ({ ...i, path: [...issue.path, ...i.path] }) as Fault), issue.path, root)));
+      sum += Math.min(
+        ...issue.errors.map((inner) =>
+          badness(
+            inner.map((i) => ({ ...i, path: [...issue.path, ...i.path] }) as Fault),
+            issue.path,
+            root,
+          ),
+        ),
+      );
     } else sum += 2;
   }
   return sum;

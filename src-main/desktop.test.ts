@@ -31,6 +31,7 @@ const answer = (value: string): Input => ({ kind: 'answer', checkpoint: 'created
 /** The application without Electron: real worker, real database, real files. */
 function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: string) => Store) {
   const sent: [string, unknown][] = [];
+  const clock = { ahead: 0 };
   const exports = temporaryFolder();
   const early: News[] = [];
   let tell = (news: News): void => void early.push(news);
@@ -54,7 +55,7 @@ function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: st
     progress,
     supervisor,
     log: () => {},
-    now: Date.now,
+    now: () => Date.now() + clock.ahead,
     uuid: randomUUID,
     emit: (name: EventName, payload: unknown) => {
       sent.push([name, events[name].payload.parse(payload)]);
@@ -78,6 +79,7 @@ function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: st
     desktop,
     supervisor,
     progress,
+    clock,
     exports,
     call,
     get,
@@ -331,6 +333,51 @@ describe('a worker that is lost', () => {
     expect(sent('session.restored')).toEqual([{ session, view: before }]);
     expect(progress.lines(session)).toHaveLength(1);
     expect(await input(session, { kind: 'reset' })).toMatchObject({ accepted: true, inputs: 2 });
+  });
+});
+
+describe('work that takes long', () => {
+  test('is shown with its progress, and that it ended', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { supervisor, desktop, clock, open, sent } = start(where);
+    const ask = supervisor.call.bind(supervisor);
+    supervisor.call = (name, ...args) => {
+      desktop.workerProgress(1, 4); // in its first second nothing is shown
+      clock.ahead = 2_000;
+      desktop.workerProgress(2, 4);
+      desktop.workerProgress(3, 4); // nor more than ten times a second
+      return ask(name, ...args);
+    };
+    await open();
+    expect(sent('busy')).toEqual([
+      { what: 'Opening the lab', progress: 0.5 },
+      { what: 'Opening the lab', progress: null },
+    ]);
+    desktop.workerProgress(4, 4);
+    expect(sent('busy')).toHaveLength(2);
+  });
+
+  test('is stopped when the learner says so; the input is not kept', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { supervisor, call, get, input, open, progress } = start(where);
+    const { session } = await open();
+    await input(session, step);
+    await get('work.cancel', {});
+    expect(supervisor.generation).toBe(1); // nothing was under way
+    const ask = supervisor.call.bind(supervisor);
+    supervisor.call = (name, ...args) => {
+      const answered = ask(name, ...args);
+      if (name === 'apply') void call('work.cancel', {});
+      return answered;
+    };
+    const stopped = await call('lab.input', { session, input: { kind: 'reset' } });
+    expect(stopped).toMatchObject({ ok: false, code: 'input_stopped' });
+    expect(!stopped.ok && stopped.message).toContain('You stopped the work');
+    supervisor.call = ask;
+    expect(progress.lines(session)).toHaveLength(1);
+    expect(await input(session, { kind: 'reset' })).toMatchObject({ inputs: 2 });
   });
 });
 

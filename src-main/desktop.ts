@@ -387,7 +387,9 @@ export class Desktop {
   #serial<T>(what: string, work: () => Promise<T>): Promise<T> {
     const run = this.#queue.then(async () => {
       this.#busy = { what, since: this.#world.now(), shown: null };
-      const timer = setTimeout(() => this.#report(0), BUSY_AFTER);
+      const timer = setTimeout(() => {
+        if (this.#busy?.shown === null) this.#report(0);
+      }, BUSY_AFTER);
       try {
         return await work();
       } catch (error) {

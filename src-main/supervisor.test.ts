@@ -5,7 +5,7 @@ import { bundled } from './testing/bundle';
 import type { LossReason } from './notices';
 
 /** Short enough for a test, long enough for two busy cores. */
-const QUICK: Partial<Limits> = { tick: 40, silence: 5, birth: 500, heartbeat: 30, memory: 48 };
+const QUICK: Partial<Limits> = { tick: 50, silence: 12, birth: 500, heartbeat: 30, memory: 48 };
 
 const faulty = bundled(join(import.meta.dirname, 'testing/faulty.worker.ts'));
 

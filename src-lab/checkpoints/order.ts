@@ -14,7 +14,8 @@ export const order: AnsweredKind<OrderCheckpoint> = {
     lint.actions(source.run, ['run']);
     const ids = source.items.map(({ id }) => id);
     ids.forEach((id, i) => {
-      if (ids.indexOf(id) !== i) lint.issue(['items', i, 'id'], `There are two items "${id}".`, 'Rename one.');
+      if (ids.indexOf(id) !== i)
+        lint.issue(['items', i, 'id'], `There are two items "${id}".`, 'Rename one.');
       lintPattern(source.items[i]!.event, lint, ['items', i, 'event']);
     });
     const known = (id: string, path: readonly PropertyKey[]): void => {
@@ -22,7 +23,8 @@ export const order: AnsweredKind<OrderCheckpoint> = {
     };
     source.unordered.forEach((set, i) => set.forEach((id, j) => known(id, ['unordered', i, j])));
     source.feedback.forEach(({ when }, i) => {
-      for (const condition of [when].flat()) for (const id of namesOf(condition)) known(id, ['feedback', i, 'when']);
+      for (const condition of [when].flat())
+        for (const id of namesOf(condition)) known(id, ['feedback', i, 'when']);
     });
   },
 
@@ -47,7 +49,8 @@ export const order: AnsweredKind<OrderCheckpoint> = {
       for (let n = Math.max(seen, trace.first); n < trace.count; n++) {
         const event = trace.event(n);
         for (const item of source.items) {
-          if (!first.has(item.id) && matches(event, item.event)) first.set(item.id, { event: n, moment: timeline.moment });
+          if (!first.has(item.id) && matches(event, item.event))
+            first.set(item.id, { event: n, moment: timeline.moment });
         }
       }
       seen = trace.count;
@@ -67,7 +70,8 @@ export const order: AnsweredKind<OrderCheckpoint> = {
     if (typeof answer === 'string') return 'Give the events in their order, not one value.';
     const ids = source.items.map(({ id }) => id);
     const unknown = answer.find((id) => !ids.includes(id));
-    if (unknown !== undefined) return `There is no event "${unknown}" here. ${didYouMean(unknown, ids)}`.trim();
+    if (unknown !== undefined)
+      return `There is no event "${unknown}" here. ${didYouMean(unknown, ids)}`.trim();
     if (new Set(answer).size !== answer.length) return 'An event stands in the order twice.';
     return answer.length === 0 ? 'Put at least one event into the order.' : null;
   },
@@ -76,13 +80,20 @@ export const order: AnsweredKind<OrderCheckpoint> = {
     const given = answer as readonly string[];
     const wanted = key.answer as readonly string[];
     const right = agreeing(source, wanted, given);
-    const found = source.feedback.findIndex(({ when }) => [when].flat().every((condition) => holds(condition, given)));
+    const found = source.feedback.findIndex(({ when }) =>
+      [when].flat().every((condition) => holds(condition, given)),
+    );
     const passed = right === wanted.length && given.length === wanted.length;
     return {
       passed,
       feedback: found < 0 ? null : found,
       words: inWords(source, given),
-      opened: passed || wrong === 0 ? null : right === 0 ? 'The first event is not right yet.' : `The first ${right} are right.`,
+      opened:
+        passed || wrong === 0
+          ? null
+          : right === 0
+            ? 'The first event is not right yet.'
+            : `The first ${right} are right.`,
     };
   },
 };
@@ -111,7 +122,8 @@ function agreeing(source: OrderCheckpoint, wanted: readonly string[], given: rea
     let end = at + 1;
     while (end < wanted.length && set.includes(wanted[end]!)) end++;
     const group = wanted.slice(at, end);
-    for (let i = at; i < end; i++) if (!group.includes(given[i] ?? '') || given.indexOf(given[i]!) !== i) return i;
+    for (let i = at; i < end; i++)
+      if (!group.includes(given[i] ?? '') || given.indexOf(given[i]!) !== i) return i;
     at = end;
   }
   return at;

@@ -20,7 +20,8 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
     else lintPattern(observe.happens, lint, ['observe', 'happens']);
     const values = options(source).map(({ value }) => normal(value));
     values.forEach((value, i) => {
-      if (values.indexOf(value) !== i) lint.issue(['choices', i], 'This choice is the same as another.', 'Remove one.');
+      if (values.indexOf(value) !== i)
+        lint.issue(['choices', i], 'This choice is the same as another.', 'Remove one.');
     });
     source.feedback.forEach(({ when }, i) => {
       for (const value of [when].flat()) {
@@ -34,7 +35,9 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
     const choices = options(source);
     if (choices.length > 0) return { type: 'choice', options: choices };
     const label = source.label ?? 'Your prediction';
-    return source.example === undefined ? { type: 'value', label } : { type: 'value', label, example: source.example };
+    return source.example === undefined
+      ? { type: 'value', label }
+      : { type: 'value', label, example: source.example };
   },
 
   run: (source) => source.run,
@@ -47,7 +50,11 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
     performAll(timeline, source.run);
     const words = probe.value();
     const option = options(source).find(({ value }) => normal(value) === normal(words));
-    return { answer: option?.value ?? words, words: option?.label ?? quoted(words), ...probe.where() } satisfies Key;
+    return {
+      answer: option?.value ?? words,
+      words: option?.label ?? quoted(words),
+      ...probe.where(),
+    } satisfies Key;
   },
 
   unfit(source, answer) {
@@ -61,7 +68,9 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
 
   grade(source, key, answer) {
     const given = normal(answer);
-    const found = source.feedback.findIndex(({ when }) => [when].flat().some((value) => normal(value) === given));
+    const found = source.feedback.findIndex(({ when }) =>
+      [when].flat().some((value) => normal(value) === given),
+    );
     const option = options(source).find(({ value }) => normal(value) === given);
     return {
       passed: given === normal(key.answer),
@@ -73,7 +82,9 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
 };
 
 function options(source: PredictCheckpoint): { value: string; label: string }[] {
-  return (source.choices ?? []).map((choice) => (typeof choice === 'string' ? { value: choice, label: choice } : choice));
+  return (source.choices ?? []).map((choice) =>
+    typeof choice === 'string' ? { value: choice, label: choice } : choice,
+  );
 }
 
 function quoted(value: string): string {
@@ -109,7 +120,10 @@ function probeOf(observe: Observe, timeline: Timeline): Probe {
       },
       value,
       // A value that does not change shows at the end of the run.
-      where: () => ({ moment: moment ?? timeline.moment, event: event ?? (trace.count > begin ? trace.count - 1 : null) }),
+      where: () => ({
+        moment: moment ?? timeline.moment,
+        event: event ?? (trace.count > begin ? trace.count - 1 : null),
+      }),
     };
   }
 

@@ -19,7 +19,10 @@ export const state: WatchedKind<StateCheckpoint> = {
 
   watch(source, timeline) {
     const goals = source.goals.length;
-    const conditions = [...source.goals.map(({ condition }) => condition), ...source.feedback.map(({ when }) => when)];
+    const conditions = [
+      ...source.goals.map(({ condition }) => condition),
+      ...source.feedback.map(({ when }) => when),
+    ];
     const monitor = new Monitor(timeline, conditions);
     return {
       observe: () => monitor.observe(),
@@ -28,7 +31,13 @@ export const state: WatchedKind<StateCheckpoint> = {
         const findings = verdicts.slice(0, goals);
         return {
           passed: findings.every(({ holds }) => holds),
-          findings: findings.map(({ expected, observed, moment, event, holds }) => ({ expected, observed, moment, event, holds })),
+          findings: findings.map(({ expected, observed, moment, event, holds }) => ({
+            expected,
+            observed,
+            moment,
+            event,
+            holds,
+          })),
           feedback: verdicts.slice(goals).map(({ holds }) => holds),
         };
       },

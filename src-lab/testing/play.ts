@@ -12,7 +12,11 @@ export const act = (command: string, hold?: true): Input => {
   if (!read.ok) throw new Error(read.message);
   return { kind: 'act', action: read.action, ...(hold ? { hold } : {}) };
 };
-export const answer = (checkpoint: string, value: string | string[]): Input => ({ kind: 'answer', checkpoint, answer: value });
+export const answer = (checkpoint: string, value: string | string[]): Input => ({
+  kind: 'answer',
+  checkpoint,
+  answer: value,
+});
 export const goto = (step: string): Input => ({ kind: 'goto', step });
 export const hint = (checkpoint: string): Input => ({ kind: 'hint', checkpoint });
 export const jump = (moment: number): Input => ({ kind: 'jump', moment });
@@ -32,7 +36,9 @@ export class Learner extends LabSession {
     for (const input of inputs) {
       const applied = this.apply(input);
       if (!applied.accepted) {
-        throw new Error(`${input.kind === 'act' ? commandOf(input.action) : JSON.stringify(input)}: ${applied.refused}`);
+        throw new Error(
+          `${input.kind === 'act' ? commandOf(input.action) : JSON.stringify(input)}: ${applied.refused}`,
+        );
       }
     }
     return this;
