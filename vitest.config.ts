@@ -1,19 +1,25 @@
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { defineConfig } from 'vitest/config';
 
+/** Milliseconds. Projects do not inherit it. Two cores shared with the other stages make property tests slow. */
+const TIMEOUT = 30_000;
+
 /** Unit and property tests, in Node. The screen's state classes run there too, compiled as for a browser. */
 export default defineConfig({
   test: {
     allowOnly: false,
-    testTimeout: 30_000,
     projects: [
       {
-        test: { name: 'core', include: ['src-{sim,lab,main}/**/*.test.ts', 'scripts/**/*.test.ts'] },
+        test: {
+          name: 'core',
+          testTimeout: TIMEOUT,
+          include: ['src-{sim,lab,main}/**/*.test.ts', 'scripts/**/*.test.ts'],
+        },
       },
       {
         plugins: [svelte()],
         resolve: { conditions: ['browser'] },
-        test: { name: 'screen', include: ['src-renderer/**/*.test.ts'] },
+        test: { name: 'screen', testTimeout: TIMEOUT, include: ['src-renderer/**/*.test.ts'] },
       },
     ],
   },
