@@ -97,7 +97,6 @@ export default defineConfig(
         'error',
         { considerDefaultExhaustiveForUnions: true },
       ],
-      '@typescript-eslint/no-deprecated': 'error',
     },
   },
   {
