@@ -122,6 +122,8 @@ export class Desktop {
 
   /** The worker reports that replaying goes on. */
   workerProgress(done: number, total: number): void {
+    const busy = this.#busy;
+    if (busy === null || this.#world.now() - busy.since < BUSY_AFTER) return;
     this.#report(total === 0 ? 0 : done / total);
   }
 
@@ -410,7 +412,7 @@ export class Desktop {
     const busy = this.#busy;
     if (busy === null) return;
     const now = this.#world.now();
-    if (now - busy.since < BUSY_AFTER || (busy.shown !== null && now - busy.shown < BUSY_EVERY)) return;
+    if (busy.shown !== null && now - busy.shown < BUSY_EVERY) return;
     busy.shown = now;
     this.#world.emit('busy', { what: busy.what, progress: Math.min(1, progress) });
   }
