@@ -284,6 +284,7 @@ class Loader {
   /** What of an action the platform does not have. */
   private misfit(action: Action): { key: string; message: string; remedy: string } | null {
     const { vms } = this.source.platform;
+    if (!('vm' in action)) return null; // it concerns no VM
     const slots = Object.hasOwn(vms, action.vm) ? vms[action.vm]! : null;
     if (slots === null) {
       return {
