@@ -57,15 +57,18 @@ export type EventPattern = z.infer<typeof EventPattern>;
 
 const Occurrences = z.int().min(0).max(1_000_000);
 /** How often: exactly, or between two bounds. */
-const Count = z.union([
-  Occurrences,
-  z
-    .strictObject({ min: Occurrences.optional(), max: Occurrences.optional() })
-    .refine(({ min, max }) => min !== undefined || max !== undefined, 'min, max or both')
-    .refine(({ min = 0, max = Infinity }) => min <= max, 'min no greater than max'),
-]);
+const Count = z
+  .union([
+    Occurrences,
+    z
+      .strictObject({ min: Occurrences.optional(), max: Occurrences.optional() })
+      .refine(({ min, max }) => min !== undefined || max !== undefined, 'min, max or both')
+      .refine(({ min = 0, max = Infinity }) => min <= max, 'min no greater than max'),
+  ])
+  .meta({ description: 'How often: a number, or { min, max } with at least one of the two' });
 
-const leaves = {
+/** Conditions that hold no others, by what they are about. */
+export const CONDITION_SHAPES = {
   pathIs: z.strictObject({ path: StatePath, is: Value, ...when }).meta({ title: 'State has this value' }),
   pathNot: z
     .strictObject({ path: StatePath, not: Value, ...when })
@@ -73,7 +76,7 @@ const leaves = {
   pathIn: z
     .strictObject({ path: StatePath, in: Values, ...when })
     .meta({ title: 'State has one of these values' }),
-  returns: z
+  return: z
     .strictObject({
       return: ValueOrValues.meta({
         description: 'What the last ioctl returned: 0, 1, -EINVAL. Of a list, one',
@@ -82,7 +85,7 @@ const leaves = {
       ...when,
     })
     .meta({ title: 'The last action returned this' }),
-  exits: z
+  exit: z
     .strictObject({
       exit: ValueOrValues.meta({
         description: 'KVM_EXIT_* with which KVM_RUN returned, or none. Of a list, one',
@@ -108,7 +111,7 @@ const leaves = {
     description: 'Each happens after the one before it; others may come between',
   }),
 };
-type Leaves = { [K in keyof typeof leaves]: z.infer<(typeof leaves)[K]> };
+type Leaves = { [K in keyof typeof CONDITION_SHAPES]: z.infer<(typeof CONDITION_SHAPES)[K]> };
 interface Timed {
   readonly when?: When | undefined;
 }
@@ -130,7 +133,7 @@ const Conditions = z
 /** A condition: see docs/scenarios.md, section Conditions. */
 export const Condition: z.ZodType<Condition> = z
   .union([
-    ...Object.values(leaves),
+    ...Object.values(CONDITION_SHAPES),
     z.strictObject({ all: Conditions, ...when }).meta({ title: 'All of these' }),
     z.strictObject({ any: Conditions, ...when }).meta({ title: 'At least one of these' }),
     z.strictObject({ not: z.lazy(() => Condition), ...when }).meta({ title: 'Not this' }),

@@ -66,19 +66,23 @@ export class Monitor {
 
   /** How every condition stands at the moment that the timeline shows, in the order given. */
   verdicts(): Verdict[] {
-    if (this.timeline.moment > this.observed) this.observe();
-    return this.watches.map((one) => {
-      const { moment } = this.timeline;
-      const holds = one.holds(moment);
-      const place = holds ? null : one.place(moment);
-      return {
-        holds,
-        expected: one.expected,
-        observed: one.observed(moment),
-        moment: place?.moment ?? null,
-        event: place?.event ?? null,
-      };
-    });
+    return this.watches.map((_, i) => this.verdict(i));
+  }
+
+  /** How the `i`-th condition stands at the moment that the timeline shows. */
+  verdict(i: number): Verdict {
+    const { moment } = this.timeline;
+    if (moment > this.observed) this.observe();
+    const one = this.watches[i]!;
+    const holds = one.holds(moment);
+    const place = holds ? null : one.place(moment);
+    return {
+      holds,
+      expected: one.expected,
+      observed: one.observed(moment),
+      moment: place?.moment ?? null,
+      event: place?.event ?? null,
+    };
   }
 
   /** Events of later moments than `moment`, oldest first. */
