@@ -39,6 +39,17 @@ describe('checkLab', () => {
     );
   });
 
+  test('an answer of the solution that does not matter is found', () => {
+    const files = new Map(TINY_FILES);
+    files.set('lab.yaml', TINY_LAB.replace('wrong_costs: 1', 'wrong_costs: 0'));
+    files.set(
+      'solution.yaml',
+      TINY_FILES.get('solution.yaml')!.replace('inputs:', 'inputs:\n  - { answer: mp-state, is: 0 }'),
+    );
+    const issues = checkLab(files, TINY_FACTS).issues.map(printIssue);
+    expect(issues.join()).toContain('solution.yaml:2:5: "mp-state" is passed as well by the answer 1.');
+  });
+
   test('a lab without a solution is refused', () => {
     expect(issuesWith('solution.yaml', null).join()).toContain('The lab has no solution.yaml.');
   });

@@ -1,10 +1,7 @@
+import type { Place } from '../src-sim/scenario/errors';
 import { nearest } from '../src-sim/scenario/nearest';
 
-/** Where in a file, both counted from 1, as editors do. */
-export interface Place {
-  readonly line: number;
-  readonly column: number;
-}
+export type { Place };
 
 /** One thing that is wrong with a lab, for its author: where, what, and what to do. */
 export interface LabIssue extends Place {

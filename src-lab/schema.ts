@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ActionSchema } from '../src-sim/scenario/action';
 import { Condition, EventPattern } from '../src-sim/scenario/condition';
 import { Platform } from '../src-sim/scenario/platform';
+import { FactId } from '../src-sim/scenario/scenario-format';
 import { Slug } from './input';
 
 /**
@@ -24,13 +25,7 @@ const Scalar = z
   .transform(String)
   .meta({ description: 'A value as the inspector shows it: RUNNABLE, 0, -EINVAL' });
 
-/** Id of a fact of the references: `INIT-3`, `x86:SIPI-23`. */
-export const FactId = z
-  .string()
-  .regex(
-    /^(?:[a-z][a-z0-9]*:)?[A-Z][A-Z0-9]*(?:-[A-Z][A-Z0-9]*)*-[0-9]+[a-z]?$/,
-    'a fact id such as INIT-3 or x86:SIPI-23',
-  );
+export { FactId };
 
 const AnyAction = ActionSchema.meta({ id: 'action', title: 'Action' });
 const Actions = z.array(AnyAction).max(50);

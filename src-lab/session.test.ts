@@ -78,6 +78,8 @@ describe('a prediction', () => {
     l.does(answer('mp-state', '-EINVAL'), answer('mp-state', '0'));
     expect(l.checkpoint('mp-state')).toMatchObject({ state: 'failed', earned: 0 });
     expect(l.does(answer('mp-state', '-EINVAL')).checkpoint('mp-state').earned).toBe(3);
+    // A hint that was opened after passing stays free.
+    expect(l.does(hint('mp-state'), answer('mp-state', '-EINVAL')).checkpoint('mp-state').earned).toBe(3);
   });
 
   test('is shown at once where the first attempt counts', () => {
@@ -169,6 +171,30 @@ describe('a state checkpoint', () => {
     expect(l.checkpoint('start-ap').verdict).toMatchObject({ passed: false, misconception: 'sipi-alone' });
     l.does(reset);
     expect(l.checkpoint('start-ap').verdict).toBeNull();
+  });
+
+  test('tells what an input made true, not what was true before it', () => {
+    const two = tinyLab((yaml) =>
+      yaml.replace(
+        '- { when: { event: sipi_ignored }, misconception: sipi-alone }',
+        '- { when: { event: init_blocked }, misconception: resets }\n      - { when: { event: sipi_ignored }, misconception: sipi-alone }',
+      ),
+    );
+    const l = atIpi(two).does(INIT('td'));
+    expect(l.checkpoint('start-ap').verdict!.misconception).toBe('resets');
+    expect(l.does(SIPI('vmx')).checkpoint('start-ap').verdict!.misconception).toBe('sipi-alone');
+  });
+
+  test('is watched anew where the learner goes back to before its situation', () => {
+    const steady = tinyLab((yaml) =>
+      yaml.replace(
+        '      - say: It is runnable',
+        '      - say: So is the first\n        condition: { path: vmx.vcpu0.mp_state, is: RUNNABLE }\n      - say: It is runnable',
+      ),
+    );
+    const l = atIpi(steady);
+    l.does(jump(l.timeline.last - 1), INIT('vmx'), SIPI('vmx'), KVM_RUN);
+    expect(l.checkpoint('start-ap').state).toBe('passed');
   });
 
   test('is watched only at its own step, and from its situation on', () => {

@@ -105,6 +105,14 @@ describe('what the screen is told', () => {
     expect(delta.changed.length).toBeLessThan(40);
   });
 
+  test('a delta that covers several inputs keeps no event of a line that was left', () => {
+    const screen = new Screen().does(answer('mp-state', '-EINVAL'), goto('ipi'), INIT('td'));
+    const before = screen.learner.timeline.moment;
+    screen.learner.does(jump(before - 30), SIPI('vmx'));
+    screen.does(INIT('vmx'));
+    expect(screen.events).toEqual(screen.truth().events);
+  });
+
   test('a refused input says why and changes nothing', () => {
     const learner = new Learner(lab);
     const shown = new Shown(learner);

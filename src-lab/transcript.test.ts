@@ -6,6 +6,7 @@ import { act, answer, goto, hint, jump, reset, run, SESSION } from './testing/pl
 import { tinyLab } from './testing/tiny';
 import {
   entryLine,
+  footerLine,
   headerLine,
   parseKept,
   parseTranscript,
@@ -127,6 +128,12 @@ describe('a transcript', () => {
     expect(refusal(lines.slice(0, -2).join('\n')).message).toBe('The last line does not end.');
     expect(refusal(`${lines.slice(0, -2).join('\n')}\n`).line).toBe(10);
     expect(refusal('').message).toBe('The file is empty.');
+  });
+
+  test('whose end counts other inputs than there are is refused', () => {
+    const end = footerLine(sound.lines.at(-1)!, 8);
+    const { line, message } = refusal([sound.header, ...sound.lines, end, ''].join('\n'));
+    expect({ line, message }).toEqual({ line: 11, message: 'The last line counts 8 inputs; there are 9.' });
   });
 
   test('a line that is cut off shows where', () => {

@@ -1,17 +1,7 @@
-import {
-  isCollection,
-  isMap,
-  isNode,
-  isPair,
-  isScalar,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type Node,
-} from 'yaml';
 import { z } from 'zod';
+import { explain as explainSource, type SourceError } from '../src-sim/scenario/errors';
 import { nearest } from '../src-sim/scenario/nearest';
+import { readSource, SOURCE_LIMITS } from '../src-sim/scenario/source';
 import { didYouMean, suggest, type LabIssue, type Place } from './issue';
 
 /** Path to a value of a YAML file: keys and indexes from the root. */
@@ -29,69 +19,34 @@ export interface YamlFile<T> {
 export type YamlRead<T> =
   { readonly ok: true; readonly file: YamlFile<T> } | { readonly ok: false; readonly issues: LabIssue[] };
 
-/** Nodes that aliases of one file may stand for, all told: a bomb of aliases is refused, reuse is not. */
-const MAX_ALIASES = 100;
-
 /**
- * Reads a YAML file against a schema. YAML 1.2 core schema, unique keys, no tags, few aliases.
+ * Reads a YAML file against a schema.
  *
  * @param name - path of the file, for the issues.
  * @returns every issue at once, each with its place. Never throws, whatever the text.
  */
 export function readYaml<S extends z.ZodType>(schema: S, name: string, text: string): YamlRead<z.output<S>> {
-  const lines = new LineCounter();
   const issue = (place: Place, message: string, remedy = ''): LabIssue => ({
     file: name,
-    ...place,
+    line: place.line,
+    column: place.column,
     message,
     remedy,
   });
-  const start = { line: 1, column: 1 };
-  if (deepest(text) > 60)
-    return { ok: false, issues: [issue(start, 'The file nests too deeply.', 'Flatten it.')] };
-  let doc: Document.Parsed;
-  let value: unknown;
-  try {
-    doc = parseDocument(text, {
-      lineCounter: lines,
-      version: '1.2',
-      schema: 'core',
-      prettyErrors: false,
-      logLevel: 'silent',
-    });
-    const faults = [...doc.errors, ...doc.warnings];
-    if (faults.length > 0) {
-      const place = (offset: number): Place => placeOf(lines, offset);
-      return {
-        ok: false,
-        issues: faults.slice(0, 20).map((e) => issue(place(e.pos[0]), `${sentence(e.message)}`)),
-      };
-    }
-    const tagged = firstTag(doc);
-    if (tagged !== null) {
-      return {
-        ok: false,
-        issues: [issue(placeOf(lines, tagged), 'YAML tags are not used in labs.', 'Remove the tag.')],
-      };
-    }
-    value = doc.toJS({ maxAliasCount: MAX_ALIASES });
-  } catch (error) {
-    const why =
-      error instanceof ReferenceError
-        ? 'The file uses too many aliases.'
-        : 'The file cannot be read as YAML.';
-    return { ok: false, issues: [issue(start, why, 'Write the values out, less deeply nested.')] };
+  const source = readSource(text);
+  if (!source.ok) {
+    return { ok: false, issues: source.errors.map((error) => issue(error.at, sourceText(error))) };
   }
-
-  const at = (path: Path): Place => placeOf(lines, offsetOf(doc, path));
-  const parsed = schema.safeParse(value);
+  const { data, at: placeAt, key: placeOfKey } = source.value;
+  const at = (path: Path): Place => placeAt(path as readonly (string | number)[]);
+  const parsed = schema.safeParse(data);
   if (!parsed.success) {
     const issues = parsed.error.issues.flatMap((fault) =>
-      explain(fault, value).map(({ path, key, message, remedy }) =>
+      explain(fault, data).map(({ path, key, message, remedy }) =>
         key === undefined
           ? issue(at(path), message, remedy)
           : issue(
-              placeOf(lines, keyOffset(doc, path, key)),
+              placeOfKey([...(path as readonly (string | number)[]), key]),
               message,
               suggest(nearest(key, keysOf(schema))) || remedy,
             ),
@@ -99,16 +54,31 @@ export function readYaml<S extends z.ZodType>(schema: S, name: string, text: str
     );
     return { ok: false, issues };
   }
+  const rows = text.split('\n');
   const within = (path: Path, place: Place): Place => {
-    const node = nodeAt(doc, path);
     const begin = at(path);
-    if (!isScalar(node) || (node.type !== 'BLOCK_LITERAL' && node.type !== 'BLOCK_FOLDED')) return begin;
-    const offset = node.range?.[0] ?? 0;
-    const header = text.indexOf('\n', offset);
-    const indent = /^ */.exec(text.slice(header + 1))![0].length;
+    const isBlock = /^[|>]/.test(rows[begin.line - 1]?.slice(begin.column - 1) ?? '');
+    if (!isBlock) return begin;
+    const indent = /^ */.exec(rows.slice(begin.line).find((row) => row.trim() !== '') ?? '')![0].length;
     return { line: begin.line + place.line, column: place.column + indent };
   };
   return { ok: true, file: { value: parsed.data, at, within } };
+}
+
+/** What is wrong with a text as YAML, in words for a lab; a scenario says some of it otherwise. */
+function sourceText(error: SourceError): string {
+  switch (error.code) {
+    case 'tag':
+      return 'YAML tags are not used in labs. Remove the tag.';
+    case 'too_deep':
+      return `Nothing nests deeper than ${SOURCE_LIMITS.depth} levels in a lab. Flatten it.`;
+    case 'too_many_entries':
+      return `A list may have ${SOURCE_LIMITS.entries} entries; this is one more. Shorten it.`;
+    case 'second_document':
+      return 'A file is one document. Remove the "---" and what follows it.';
+    default:
+      return explainSource(error);
+  }
 }
 
 /** Every key that a file of this schema can have, somewhere. */
@@ -119,71 +89,6 @@ function keysOf(schema: z.ZodType): Set<string> {
     return value;
   });
   return keys;
-}
-
-/** The deepest nesting of brackets, or of indentation in pairs of blanks, that the text could mean. */
-function deepest(text: string): number {
-  let depth = 0;
-  let most = 0;
-  for (const line of text.split('\n')) {
-    const lead = /^[ \t?:-]*/.exec(line)![0];
-    const dashes = lead.replace(/[ \t]/g, '').length;
-    most = Math.max(most, Math.ceil(lead.length / 2), dashes > 3 && /^-+\s*$/.test(line) ? 0 : dashes);
-    for (const letter of line) {
-      if (letter === '[' || letter === '{') most = Math.max(most, ++depth);
-      else if (letter === ']' || letter === '}') depth = Math.max(0, depth - 1);
-    }
-  }
-  return most;
-}
-
-function firstTag(doc: Document.Parsed): number | null {
-  let found: number | null = null;
-  visit(doc, {
-    Node: (_key, node) => {
-      if (!('tag' in node) || node.tag === undefined) return undefined;
-      const explicit =
-        isScalar(node) || isCollection(node) ? (node as { srcToken?: unknown; tag?: string }).tag : undefined;
-      if (explicit === undefined) return undefined;
-      found = node.range?.[0] ?? 0;
-      return visit.BREAK;
-    },
-  });
-  return found;
-}
-
-function placeOf(lines: LineCounter, offset: number): Place {
-  const { line, col } = lines.linePos(offset);
-  return { line: Math.max(1, line), column: Math.max(1, col) };
-}
-
-function nodeAt(doc: Document.Parsed, path: Path): Node | null {
-  let node: unknown = doc.contents;
-  for (const key of path) {
-    if (!isCollection(node)) return null;
-    node = node.get(typeof key === 'symbol' ? String(key) : key, true);
-  }
-  return isNode(node) ? node : null;
-}
-
-/** Offset of the value at `path`, or of the nearest ancestor that the file has. */
-function offsetOf(doc: Document.Parsed, path: Path): number {
-  for (let length = path.length; length >= 0; length--) {
-    const node = nodeAt(doc, path.slice(0, length));
-    if (node?.range) return node.range[0];
-  }
-  return 0;
-}
-
-function keyOffset(doc: Document.Parsed, path: Path, key: string): number {
-  const map = nodeAt(doc, path);
-  if (isMap(map)) {
-    for (const pair of map.items) {
-      if (isPair(pair) && isScalar(pair.key) && String(pair.key.value) === key)
-        return pair.key.range?.[0] ?? 0;
-    }
-  }
-  return offsetOf(doc, path);
 }
 
 /** An issue of the schema in the words of an author. `key`: it is about this key, not about a value. */
