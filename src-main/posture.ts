@@ -1,5 +1,5 @@
 import type { WebPreferences } from 'electron';
-import flipped from './posture.json';
+import flipped from './posture.json' with { type: 'json' };
 
 /** Origin of the screen. Everything it loads comes from here, and only it may call main. */
 export const HOME = 'app://seamlab';
