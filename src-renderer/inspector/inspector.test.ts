@@ -22,7 +22,7 @@ const fields = [
 const shown = (inspector: InspectorState): string[] => inspector.lines.map(({ node, level }) => `${level} ${node.path}`);
 
 describe('the tree of the state', () => {
-  test('is what the paths make, in the order of the declaration', () => {
+  test('is what the paths make, in the order of the declaration, leaves before branches', () => {
     const lines = linesOf(treeOf(fields), () => true);
     expect(lines.map(({ node }) => node.path)).toEqual([
       'now', 'td', 'td.type', 'td.vcpu0', 'td.vcpu0.mp_state', 'td.vcpu0.apic', 'td.vcpu0.apic.pending_events', 'td.vcpu0.guest',

@@ -17,7 +17,10 @@ interface Draft {
   readonly children: Map<string, Draft>;
 }
 
-/** The tree that the paths of the fields make, in their order. A branch has the layer that all its leaves share. */
+/**
+ * The tree that the paths of the fields make, in their order, leaves before branches. A branch has the layer that all its
+ * leaves share.
+ */
 export function treeOf(fields: readonly FieldDoc[]): Node[] {
   const root: Draft = { path: '', name: '', field: null, children: new Map() };
   fields.forEach(({ path }, i) => {
@@ -33,7 +36,8 @@ export function treeOf(fields: readonly FieldDoc[]): Node[] {
     at.field = i;
   });
   const finish = (draft: Draft): Node => {
-    const children = [...draft.children.values()].map(finish);
+    const all = [...draft.children.values()].map(finish);
+    const children = [...all.filter((node) => node.children.length === 0), ...all.filter((node) => node.children.length > 0)];
     const own = draft.field === null ? null : fields[draft.field]!.layer;
     const [first] = children;
     const shared = first !== undefined && children.every(({ layer }) => layer === first.layer) ? first.layer : null;

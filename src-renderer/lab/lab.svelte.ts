@@ -127,7 +127,7 @@ export class LabState {
     const { machine } = this;
     const chosen = this.#chosen === null ? undefined : machine.thread(this.#chosen);
     if (chosen !== undefined) return chosen;
-    const acted = machine.count === 0 ? undefined : machine.thread(machine.event(machine.count - 1)!.thread);
+    const acted = machine.count === 0 ? undefined : machine.thread(machine.event(machine.count - 1)?.thread ?? '');
     return acted ?? machine.threads[0];
   });
   readonly follows = $derived(this.#chosen === null);
@@ -182,6 +182,11 @@ export class LabState {
   async answer(checkpoint: string, answer: string | readonly string[]): Promise<boolean> {
     const value = typeof answer === 'string' ? answer : [...answer];
     return this.send({ kind: 'answer', checkpoint, answer: value }, `answer ${checkpoint}`);
+  }
+
+  /** Gives up a checkpoint that watches the machine: one way is shown, for no points. */
+  async giveUp(checkpoint: string): Promise<boolean> {
+    return this.answer(checkpoint, 'give-up');
   }
 
   async hint(checkpoint: string): Promise<boolean> {

@@ -1,5 +1,9 @@
 import type { EventView, FieldDoc, MachineDelta, MachineView, OutcomeView, ThreadView } from '../../src-lab/view';
 
+/** Marks that come with every world switch: they say how things travel, not what came of them. */
+const TRAFFIC: ReadonlySet<string> = new Set(['seamcall', 'seamret', 'ipi_sent', 'irq_handled_by_host', 'vcpu_kicked', 'guest_ve']);
+/** Of several events at one moment, which says most. */
+const RANK: Readonly<Record<EventView['type'], number>> = { mark: 4, tracepoint: 3, action: 2, return: 1, call: 0 };
 const NOTHING: ReadonlySet<number> = new Set();
 
 /**
@@ -23,7 +27,8 @@ export class MachineState {
   known = $state(0);
   /** Grows whenever a known event was replaced by another: whoever keeps a digest of the trace starts anew. */
   generation = $state(0);
-  readonly #events: EventView[] = [];
+  /** By `n`. Of a very long trace main sends only the end: then the beginning is missing here. */
+  readonly #events: (EventView | undefined)[] = [];
   readonly #indexOf: ReadonlyMap<string, number>;
 
   constructor(view: MachineView) {
@@ -31,7 +36,7 @@ export class MachineState {
     this.#indexOf = new Map(view.fields.map(({ path }, i) => [path, i]));
     this.values = view.values;
     this.threads = view.threads;
-    this.#events.push(...view.events);
+    for (const event of view.events) this.#events[event.n] = event;
     this.moment = view.moment;
     this.last = view.last;
     this.outcome = view.outcome;
@@ -59,15 +64,15 @@ export class MachineState {
     this.last = delta.last;
     this.outcome = delta.outcome;
     if (isStill) return;
-    const count = delta.keep + delta.events.length;
+    const count = delta.events.length === 0 ? delta.keep : delta.events.at(-1)!.n + 1;
     if (!staysOnLine && delta.keep < this.known) this.generation += 1;
-    delta.events.forEach((event, i) => (this.#events[delta.keep + i] = event));
-    if (!staysOnLine) this.#events.length = count;
+    if (!staysOnLine) this.#events.length = delta.keep;
+    for (const event of delta.events) this.#events[event.n] = event;
     this.count = count;
     this.known = this.#events.length;
   }
 
-  /** The n-th event, 0 to `known - 1`; undefined outside. */
+  /** The n-th event; undefined outside 0 to `known - 1`, and where main sent only the end of a very long trace. */
   event(n: number): EventView | undefined {
     void this.generation;
     void this.known;
@@ -88,19 +93,31 @@ export class MachineState {
 
   /** Index of the newest action's event; 0 when nothing was done yet. */
   readonly lastAction: number = $derived.by(() => {
-    for (let n = this.count - 1; n >= 0; n--) if (this.event(n)!.type === 'action') return n;
+    for (let n = this.count - 1; n >= 0; n--) {
+      const event = this.event(n);
+      if (event === undefined) return n + 1;
+      if (event.type === 'action') return n;
+    }
     return 0;
   });
 
-  /** The newest thing worth a sentence since the newest action: what KVM or the machine did, else the action itself. */
+  /**
+   * What is worth a sentence: what happened at the moment shown; where nothing did, the newest mark since the newest
+   * action that is more than the traffic between layers; else the newest event.
+   */
   readonly happened: EventView | undefined = $derived.by(() => {
-    let calls: EventView | undefined;
+    let newest: EventView | undefined;
+    let now: EventView | undefined;
     for (let n = this.count - 1; n >= this.lastAction; n--) {
-      const event = this.event(n)!;
-      if (event.type === 'mark' || event.type === 'tracepoint') return event;
-      if (event.moment === this.moment) calls ??= event;
+      const event = this.event(n);
+      if (event === undefined) break;
+      newest ??= event;
+      if (event.moment === this.moment && (now === undefined || RANK[event.type] > RANK[now.type])) now = event;
+      else if (event.moment < this.moment && (now !== undefined || (event.type === 'mark' && !TRAFFIC.has(event.name)))) {
+        return now ?? event;
+      }
     }
-    return calls ?? this.event(this.lastAction);
+    return now ?? newest;
   });
 
   thread(name: string): ThreadView | undefined {

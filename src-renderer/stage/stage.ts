@@ -64,6 +64,8 @@ export interface Column {
   readonly trail: readonly Layer[];
   readonly facts: Readonly<Record<Layer, readonly Fact[]>>;
   readonly signals: readonly Signal[];
+  /** Whether the guest has ever executed code here; true for a thread without a guest. */
+  readonly started: boolean;
 }
 
 /** Columns that belong to one VM, or to userspace alone. */
@@ -97,6 +99,12 @@ export function stageOf(seen: Seen): Group[] {
   });
 }
 
+/** Labels of the facts that any column has in a lane, in the order in which they first appear: one row of the picture each. */
+export function factLabels(groups: readonly Group[], layer: Layer): string[] {
+  const all = groups.flatMap(({ columns }) => columns.flatMap(({ facts }) => facts[layer].map(({ label }) => label)));
+  return [...new Set(all)];
+}
+
 const GROUP_LABELS = { vmm: 'userspace', td: 'TD', vmx: 'VMX guest', none: 'not created' } as const;
 
 function kindOf(seen: Seen, vm: string): 'td' | 'vmx' | 'none' {
@@ -118,6 +126,7 @@ function columnOf(seen: Seen, thread: ThreadView, news: readonly News[]): Column
     exists: vcpu === null || seen.value(`${thread.name}.created`) === '1',
     frames,
     trail: trailOf(seen, thread),
+    started: vcpu === null || seen.value(`${thread.name}.guest.started`) === '1',
     facts: factsOf(seen, thread, kind),
     signals: vm === null ? [] : signalsOf(seen, thread.name, kind === 'td', news.filter((one) => one.vm === vm && one.vcpu === vcpu)),
   };
@@ -134,7 +143,8 @@ function trailOf(seen: Seen, { name, layer }: ThreadView): Layer[] {
     if (trail.at(-1) !== to) trail.push(to);
   };
   for (let n = seen.lastAction; n < seen.count; n++) {
-    const event = seen.event(n)!;
+    const event = seen.event(n);
+    if (event === undefined) continue;
     if (event.thread !== name || event.type === 'action') continue;
     if (event.type === 'call' && event.depth === 0) go('vmm');
     go(event.layer);
@@ -154,13 +164,12 @@ function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<L
   const when = (word: string) => (value: string) => (value === '1' ? word : null);
   const cpu = `cpu${thread.cpu}`;
   add('hardware', `${cpu}.context`, 'context');
-  add('hardware', `${cpu}.irqs_off`, 'interrupts', when('off'));
+  add('hardware', `${cpu}.irqs_off`, 'irqs_off', when('1'));
   add('hardware', `${cpu}.init_pending`, 'physical INIT', when('pending'));
   add('hardware', `${cpu}.irr`, 'irr', unless(''));
   if (kind === 'vmm') return facts;
   const { name } = thread;
   if (seen.value(`${name}.created`) !== '1') return facts;
-  add('guest', `${name}.guest.started`, 'code', (value) => (value === '1' ? 'has run' : 'never ran'));
   add('guest', `${name}.guest.op`, 'next', unless('NONE'));
   add('guest', `${name}.guest.resets`, 'resets', unless('0'));
   add('guest', `${name}.guest.starts`, 'starts', unless('0'));
@@ -169,7 +178,7 @@ function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<L
     add('seam', `${name}.tdvps.pend_nmi`, 'PEND_NMI', unless('0'));
   }
   add('kvm', `${name}.mp_state`, 'mp_state');
-  add('kvm', `${name}.mode`, 'mode');
+  add('kvm', `${name}.mode`, 'mode', (value) => value.replace(/^(OUTSIDE|EXITING)_GUEST_MODE$/, '$1').replace(/_MODE$/, ''));
   add('kvm', `${name}.requests`, 'requests', unless(''));
   add('vmm', `${name}.run.exit_reason`, 'exit', (value) => (/UNKNOWN$/.test(value) ? null : value.replace(/^KVM_EXIT_/, '')));
   return facts;
@@ -188,7 +197,9 @@ function newsOf(seen: Seen): News[] {
   const news: News[] = [];
   let target = '';
   for (let n = seen.lastAction; n < seen.count; n++) {
-    const { type, name, text, thread } = seen.event(n)!;
+    const event = seen.event(n);
+    if (event === undefined) continue;
+    const { type, name, text, thread } = event;
     if (type === 'action') target = /\bvm=(\S+)/.exec(text)?.[1] ?? '';
     if (type !== 'mark' || !NEWS.has(name)) continue;
     const vcpu = /\bvcpu (\d+)/.exec(text)?.[1];
@@ -205,7 +216,7 @@ function signalsOf(seen: Seen, vcpu: string, isTd: boolean, news: readonly News[
   if (latched.includes('INIT')) {
     signals.push(
       isTd
-        ? { name: 'INIT', fate: 'stopped', say: 'stays latched' }
+        ? { name: 'INIT', fate: 'stopped', say: 'held by KVM' }
         : { name: 'INIT', fate: 'waits', say: 'latched, resets at the next look' },
     );
   } else if (!isTd && happened('vcpu_reset')?.text.includes('yes')) {

@@ -50,7 +50,10 @@ export class TraceRows {
       this.#generation = generation;
     }
     const needle = filter.text.trim().toLowerCase();
-    for (let n = this.#seen; n < known; n++) if (admits(filter, event(n)!, needle)) this.#rows.push(n);
+    for (let n = this.#seen; n < known; n++) {
+      const one = event(n);
+      if (one !== undefined && admits(filter, one, needle)) this.#rows.push(n);
+    }
     this.#seen = known;
     return this.#rows;
   }
