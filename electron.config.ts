@@ -73,6 +73,7 @@ export default defineConfig({
       // The content security policy allows no data: fonts or scripts.
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
+      minify: true, // less to read before the first paint
       reportCompressedSize: false,
       rolldownOptions: { input: from('src-renderer/index.html') },
     },

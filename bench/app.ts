@@ -28,6 +28,7 @@ async function start(executable: string, folder: string): Promise<Start> {
     {
       env: { ...process.env, SEAMLAB_HOME: home },
       stdio: ['ignore', 'ignore', 'pipe'],
+      detached: true, // a process group of its own, so that all of it can be ended
     },
   );
   try {
@@ -49,11 +50,10 @@ async function start(executable: string, folder: string): Promise<Start> {
     await browser.close();
     return { paint: paint - spawned, memory };
   } finally {
-    child.kill('SIGKILL');
-    await new Promise((resolve) =>
-      child.exitCode === null && child.signalCode === null ? child.once('exit', resolve) : resolve(0),
-    );
-    rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    process.kill(-child.pid!, 'SIGKILL');
+    await ended;
+    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 
