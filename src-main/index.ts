@@ -36,7 +36,6 @@ function main(): void {
   process.on('unhandledRejection', fault('unhandled rejection'));
   app.on('child-process-gone', (_event, { type, reason }) => log('process gone', { type, reason }));
 
-  // The worker loads while Chromium starts.
   const supervisor = new Supervisor({
     file: new URL('./worker.js', import.meta.url),
     workerData: {
@@ -46,7 +45,6 @@ function main(): void {
     onLost: (why) => desktop?.workerLost(why),
     onProgress: (done, total) => desktop?.workerProgress(done, total),
   });
-  supervisor.start();
 
   const seen = glance(join(home, 'settings.json'));
   nativeTheme.themeSource = seen.theme;
@@ -56,30 +54,16 @@ function main(): void {
 
   const emit = (name: string, payload: unknown): void =>
     window?.webContents.send(CHANNELS.event, name, payload);
-  const ready = app.whenReady().then(async () => {
-    harden(log);
-    const renderer = join(import.meta.dirname, '..', 'renderer');
-    protocol.handle('app', (request) => answer(request, renderer, posture.headers));
-    Menu.setApplicationMenu(
-      applicationMenu({
-        send: (command) => emit('menu', { command }),
-        exportEvery: () => void desktop?.exportEvery(),
-        logs: join(home, 'logs'),
-      }),
-    );
-    window = openWindow({
-      place: seen.window,
-      preload: join(import.meta.dirname, '..', 'preload', 'index.cjs'),
-      devTools: !app.isPackaged,
-      log,
-      onPlace: (place) => desktop?.remember({ window: place }),
-      onDeaf: () => desktop?.deaf(),
-      onCrash: () => desktop?.screenCrashed(),
-    });
-    window.on('closed', () => (window = null));
 
+  /**
+   * Starts the simulator's worker and loads the part of the desktop that has the schemas and the database. It begins
+   * with the window's first picture, while the screen loads its own code, or with the screen's first call: any earlier,
+   * and it takes the processor from what the learner waits for.
+   */
+  const begin = once(async () => {
+    supervisor.start();
     const { serve, startDesktop } = await import('./start');
-    desktop = startDesktop({
+    const started = startDesktop({
       home,
       lab,
       version: app.getVersion(),
@@ -90,19 +74,45 @@ function main(): void {
       askFolder,
       applyTheme: (theme) => (nativeTheme.themeSource = theme),
     });
-    const { handlers, close } = desktop;
-    app.on('will-quit', close);
-    return (name: unknown, params: unknown) => serve(handlers, name, params, log);
+    app.on('will-quit', started.close);
+    desktop = started;
+    const call = (name: unknown, params: unknown) => serve(started.handlers, name, params, log);
+    return { desktop: started, call };
   });
-  ready.catch(fault('start failed'));
+
+  app
+    .whenReady()
+    .then(() => {
+      harden(log);
+      const renderer = join(import.meta.dirname, '..', 'renderer');
+      protocol.handle('app', (request) => answer(request, renderer, posture.headers));
+      Menu.setApplicationMenu(
+        applicationMenu({
+          send: (command) => emit('menu', { command }),
+          exportEvery: () => void begin().then((begun) => begun.desktop.exportEvery()),
+          logs: join(home, 'logs'),
+        }),
+      );
+      window = openWindow({
+        place: seen.window,
+        preload: join(import.meta.dirname, '..', 'preload', 'index.cjs'),
+        devTools: !app.isPackaged,
+        log,
+        onPlace: (place) => void begin().then((begun) => begun.desktop.remember({ window: place })),
+        onDeaf: () => desktop?.deaf(),
+        onCrash: () => desktop?.screenCrashed(),
+      });
+      window.once('ready-to-show', () => void begin());
+      window.on('closed', () => (window = null));
+    })
+    .catch(fault('start failed'));
 
   ipcMain.handle(CHANNELS.call, async (event, name: unknown, params: unknown) => {
     if (!isScreen(event.senderFrame)) {
       log('call from another page refused');
       return { ok: false, code: 'not_the_screen', message: `Only ${HOME} may call.` };
     }
-    const serve = await ready;
-    return serve(name, params);
+    return (await begin()).call(name, params);
   });
 
   app.on('second-instance', (_event, _argv, _cwd, data) => {
@@ -110,7 +120,7 @@ function main(): void {
     window?.show();
     window?.focus();
     const wanted = (data as { lab?: unknown } | null)?.lab;
-    if (typeof wanted === 'string') desktop?.want(wanted);
+    if (typeof wanted === 'string') void begin().then((begun) => begun.desktop.want(wanted));
   });
   app.on('window-all-closed', () => app.quit());
 
@@ -138,4 +148,10 @@ function main(): void {
     });
     return canceled ? null : (filePaths[0] ?? null);
   }
+}
+
+/** `work`, done at the first call; every call gets its result. */
+function once<T>(work: () => T): () => T {
+  let done: { readonly result: T } | null = null;
+  return () => (done ??= { result: work() }).result;
 }

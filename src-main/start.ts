@@ -18,7 +18,7 @@ export type Surroundings = Omit<World, 'remembered' | 'progress' | 'now' | 'uuid
 
 /**
  * Reads settings and progress and makes the desktop. This is the part of the start that needs the contract's schemas
- * and the native database library: loaded once the window is opening, so that it costs no time before it.
+ * and the native database library: loaded when the window has its first picture, so that it costs no time before it.
  */
 export function startDesktop({ home, lab, ...surroundings }: Surroundings): Desktop {
   const early: News[] = [];
