@@ -2,6 +2,7 @@ import { app, dialog, ipcMain, Menu, nativeTheme, protocol, type BrowserWindow }
 import { join, resolve } from 'node:path';
 import { labOf } from './arguments';
 import { CHANNELS } from './channels';
+import { chromiumFolder } from './chromium';
 import { glance } from './glance';
 import { fileLog } from './log';
 import { applicationMenu } from './menu';
@@ -12,12 +13,11 @@ import type { Desktop } from './start';
 import { Supervisor } from './supervisor';
 import { openWindow } from './window';
 
-// The folder decides who the single instance is, so it comes before everything else.
 const home = resolve(process.env['SEAMLAB_HOME'] ?? join(app.getPath('appData'), 'Seamlab'));
-app.setPath('userData', home);
-// Chromium's own files: not the learner's data, and not in their way.
-app.setPath('sessionData', join(home, 'chromium'));
-app.setPath('crashDumps', join(home, 'chromium', 'crashes'));
+// The folder holds the lock of the single instance, so it comes before everything else.
+const chromium = chromiumFolder(home);
+app.setPath('userData', chromium);
+app.setPath('crashDumps', join(chromium, 'crashes'));
 const lab = labOf(process.argv);
 
 if (app.requestSingleInstanceLock({ lab })) main();
