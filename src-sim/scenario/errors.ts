@@ -18,7 +18,9 @@ export type SourceError = { readonly at: Place } & (
   | { readonly code: 'too_many_words'; readonly limit: number }
   | { readonly code: 'too_deep'; readonly limit: number }
   | { readonly code: 'too_many_aliases'; readonly limit: number }
+  | { readonly code: 'too_many_anchors'; readonly limit: number }
   | { readonly code: 'tag' }
+  | { readonly code: 'directive' }
   | { readonly code: 'not_yaml'; readonly reason: string }
   | { readonly code: 'second_document' }
   | { readonly code: 'key_is_no_word' }
@@ -79,10 +81,14 @@ function sentence(error: ScenarioError): string {
       return `Nothing nests deeper than ${error.limit} levels in a scenario.`;
     case 'too_many_aliases':
       return `The aliases of a file may stand for ${error.limit} values in all. Write them out.`;
+    case 'too_many_anchors':
+      return `A file may have ${error.limit} anchors.`;
+    case 'directive':
+      return 'Scenarios use no YAML directives. Remove the line.';
     case 'tag':
       return 'Scenarios use no YAML tags. Remove it.';
     case 'not_yaml':
-      return `This is no YAML: ${error.reason}`;
+      return `This is no YAML: ${error.reason.trim().replace(/[.]?$/, '.')}`;
     case 'second_document':
       return 'A file holds one scenario. Put the second one into its own file.';
     case 'key_is_no_word':

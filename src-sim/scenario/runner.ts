@@ -169,11 +169,12 @@ class Runner {
 
   private takeUntil(thread: string, pattern: EventPattern): Ended {
     const { trace } = this.timeline.machine;
+    const wanted = patternText({ ...pattern, thread: undefined });
     for (let taken = 0; taken < STEP_LIMIT; taken++) {
       const before = trace.count;
-      if (!this.timeline.step(thread)) return this.stuck(thread, `before ${patternText(pattern)}`);
+      if (!this.timeline.step(thread)) return this.stuck(thread, `before ${wanted}`);
       for (let n = before; n < trace.count; n++) {
-        if (matches(trace.event(n), pattern)) return done(`${thread} stepped until ${patternText(pattern)}.`);
+        if (matches(trace.event(n), pattern)) return done(`${thread} stepped until ${wanted}.`);
       }
     }
     return LIMIT;

@@ -92,7 +92,12 @@ class ScenarioReader {
       this.layout = powerOn(parsed.data).machine.layout;
       return;
     }
-    for (const issue of parsed.error.issues) {
+    const { issues } = parsed.error;
+    // Sums over numbers that are wrong themselves say nothing.
+    const telling = issues.some(({ code }) => code !== 'custom')
+      ? issues.filter(({ code }) => code !== 'custom')
+      : issues;
+    for (const issue of telling) {
       const path: Path = ['platform', ...(issue.path as (string | number)[])];
       if (issue.code === 'unrecognized_keys') {
         const known: readonly string[] = path.at(-1) === 'switches' ? SWITCHES : ['vms', 'switches'];
@@ -211,6 +216,9 @@ class ScenarioReader {
   // Expectations ---------------------------------------------------------------------------------------------------
 
   private expectations(given: unknown, path: Path): Expectation[] {
+    if (Array.isArray(given) && given.length === 0) {
+      this.wrong('expect', 'an empty list', 'at least one condition', [], this.source.at(path));
+    }
     return this.list(given, path, SCENARIO_LIMITS.expectations).flatMap((_, i) => {
       const own = [...path, i];
       const sound = this.errors.length;
@@ -422,9 +430,8 @@ function shown(value: unknown): string {
 /** What a schema wants, in words; `words`: the words it knows. */
 function expectedOf(schema: z.ZodType): { expected: string; words: readonly string[] } {
   const inner = unwrap(schema as unknown as Inspected);
-  const doc = (schema.meta()?.description ?? '').replace(/^[A-Z](?=[a-z ])/, (letter) =>
-    letter.toLowerCase(),
-  );
+  const described = schema.meta()?.description ?? (inner as unknown as z.ZodType).meta()?.description ?? '';
+  const doc = described.replace(/^[A-Z](?=[a-z ])/, (letter) => letter.toLowerCase());
   const { def } = inner;
   switch (def.type) {
     case 'enum': {

@@ -12,6 +12,7 @@ export const SOURCE_LIMITS = {
   words: 500_000,
   /** Lists and mappings inside each other. */
   depth: 40,
+  anchors: 100,
   /** Values for which all aliases of the file stand together. */
   aliased: 10_000,
 } as const;
@@ -121,6 +122,8 @@ class Reader {
     const words: string[] = [];
     let offset = 0;
     let depth = 0;
+    let anchors = 0;
+    let documents = 0;
     let literal = false;
     for (const word of new Lexer().lex(this.text)) {
       if (words.push(word) > SOURCE_LIMITS.words) {
@@ -135,6 +138,11 @@ class Reader {
         if (word === '{' || word === '[') depth++;
         else if (word === '}' || word === ']') depth--;
         else if (word.startsWith('!')) this.stop({ code: 'tag' }, offset);
+        else if (word.startsWith('%')) this.stop({ code: 'directive' }, offset);
+        else if (word === '---' && ++documents > 1) this.stop({ code: 'second_document' }, offset);
+        else if (word.startsWith('&') && ++anchors > SOURCE_LIMITS.anchors) {
+          this.stop({ code: 'too_many_anchors', limit: SOURCE_LIMITS.anchors }, offset);
+        }
         if (depth > SOURCE_LIMITS.depth) this.stop({ code: 'too_deep', limit: SOURCE_LIMITS.depth }, offset);
       }
       literal = false;

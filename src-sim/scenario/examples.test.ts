@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { explain } from './errors';
+import { playScenario, runScenario } from './runner';
+import { Report } from './runner-report';
+import { reportText } from './runner-text';
+import { parseScenario, type Scenario } from './scenario';
+
+/** Every scenario that ships: it holds, and it leaves the trace that is kept beside it (`-u` writes them anew). */
+
+const folder = join(import.meta.dirname, 'examples');
+const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+const textOf = (file: string): string => readFileSync(join(folder, file), 'utf8');
+
+function load(file: string): Scenario {
+  const parsed = parseScenario(textOf(file));
+  if (!parsed.ok)
+    throw new Error(parsed.errors.map((e) => `${e.at.line}:${e.at.column} ${explain(e)}`).join('\n'));
+  return parsed.value;
+}
+
+test('there are examples, each with a trace and no trace without its example', () => {
+  expect(files.length).toBeGreaterThanOrEqual(14);
+  const traces = readdirSync(folder).filter((name) => name.endsWith('.trace'));
+  expect(traces.map((name) => name.replace('.trace', '.yaml')).sort()).toEqual([...files].sort());
+});
+
+describe.each(files)('%s', (file) => {
+  const scenario = load(file);
+  const report = runScenario(scenario);
+
+  test('every expectation holds', () => {
+    expect(report.expectations.filter(({ holds }) => !holds)).toEqual([]);
+    expect(report.outcome).toBe('held');
+    expect(report.expectations.length).toBeGreaterThan(1);
+  });
+
+  test('its trace is the one that is kept', async () => {
+    await expect(reportText(report)).toMatchFileSnapshot(join(folder, file.replace('.yaml', '.trace')));
+  });
+
+  test('its report has the published shape', () => {
+    expect(Report.parse(report)).toEqual(report);
+  });
+
+  test('it cites facts, says what it is about, and names its schema for editors', () => {
+    expect(scenario.cites.length).toBeGreaterThan(0);
+    const [schema, about] = textOf(file).split('\n') as [string, string];
+    expect(schema).toBe('# yaml-language-server: $schema=../scenario.schema.json');
+    expect(about).toMatch(/^# \S.{20,}/);
+  });
+});
+
+test('no expectation of any example is true of every machine: without the steps, each file fails', () => {
+  for (const file of files) {
+    const { steps, expect: atEnd, ...rest } = load(file);
+    const all = [...steps.flatMap((step) => step.expect), ...atEnd];
+    const { report } = playScenario({ ...rest, steps: [], expect: all });
+    expect(report.outcome, file).toBe('failed');
+  }
+});
