@@ -147,7 +147,7 @@ describe('for any sequence of inputs', () => {
     );
   });
 
-  test('INV-10, INV-14, INV-31, INV-32: no TD vCPU is ever reset by INIT, unsplit, uninitialized or taken back', () => {
+  test('tdx:INV-10, tdx:INV-14, tdx:INV-31, tdx:INV-32: no TD vCPU is ever reset by INIT, unsplit, uninitialized or taken back', () => {
     const order = ['UNINITIALIZED', 'INITIALIZED', 'RUNNABLE'];
     fc.assert(
       fc.property(moves, (list) => {

@@ -32,7 +32,7 @@ const guest_eoi = event('guest_eoi', 'mark', 'EOI-1', { vcpu: 'num', vec: 'num' 
 const pir_harvested = event('pir_harvested', 'mark', 'PI-15', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The processor takes the notification: ON is cleared, PIR moves into the virtual IRR of vCPU {vcpu}; no exit.'); // prettier-ignore
 
-const guest_takes_nmi = event('guest_takes_nmi', 'mark', 'NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
+const guest_takes_nmi = event('guest_takes_nmi', 'mark', 'tdx:NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The guest takes an NMI on vCPU {vcpu}; further NMIs are blocked until its handler returns.'); // prettier-ignore
 const guest_iret = event('guest_iret', 'mark', 'SDM', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The NMI handler on vCPU {vcpu} returns: NMIs are unblocked.'); // prettier-ignore
@@ -117,7 +117,7 @@ export const guest_run = routine(
         kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_MCE);
         return m.ret(EXIT_EXCEPTION_NMI);
       }
-      if (pcpu.smi_pending.get(m, here)) return m.ret(EXIT_OTHER_SMI); // it stays pending until the host takes it: SMI-10
+      if (pcpu.smi_pending.get(m, here)) return m.ret(EXIT_OTHER_SMI); // it stays pending until the host takes it: tdx:SMI-10
       if (pcpu.nmi_pending.get(m, here)) {
         pcpu.nmi_pending.set(m, here, 0);
         pcpu.nmi_blocked.set(m, here, 1);
@@ -199,7 +199,7 @@ function virtualizesApic(m: Machine, vcpu: Ref): boolean {
   return is_td_vcpu(m, vcpu) || kvm_lapic.apicv_active.get(m, apicOf(vcpu)) === 1;
 }
 
-/** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source NMI-10, x86:VMX-2 */
+/** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source tdx:NMI-10, x86:VMX-2 */
 function nmiWindow(m: Machine, vcpu: Ref): boolean {
   return is_td_vcpu(m, vcpu)
     ? tdvps.nmi_window.get(m, tdvpsOf(vcpu)) === 1

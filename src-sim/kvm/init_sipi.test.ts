@@ -284,7 +284,7 @@ describe('INIT and SIPI at a plain VMX guest', () => {
 });
 
 describe('KVM_RUN and the vCPU mutex', () => {
-  test('NMI-1: an ioctl on a vCPU waits while KVM_RUN holds vcpu->mutex; a signal lets it go on', () => {
+  test('tdx:NMI-1: an ioctl on a vCPU waits while KVM_RUN holds vcpu->mutex; a signal lets it go on', () => {
     const bench = bothRunning();
     expect(bench.does({ vmm: 'KVM_GET_MP_STATE', vm: 'td', vcpu: 1 })).toBe('pending');
     expect(bench.shows('vmm.thread.status')).toBe('waiting');

@@ -108,7 +108,7 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
   halt_exits: num(32, 'HLT exits', { source: 'HLT-4' }),
   irq_injections: num(32, 'Interrupts injected by KVM', { source: 'PI-38' }),
   irq_window_exits: num(32, 'Interrupt-window exits', { source: 'x86:IRQ-4' }),
-  nmi_injections: num(32, 'NMIs injected', { source: 'NMI-5' }),
+  nmi_injections: num(32, 'NMIs injected', { source: 'tdx:NMI-5' }),
   nmi_window_exits: num(32, 'NMI-window exits', { source: 'x86:VMX-13' }),
   signal_exits: num(32, 'Returns to userspace because of a signal', { source: 'TRC-5' }),
 });
@@ -132,10 +132,10 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   last_exit: num(16, 'Basic reason of the last VM exit', { source: 'NUM-29' }),
   tdvmcall: num(16, 'R11 of the last TDVMCALL: the leaf', { source: 'EXIT-2' }),
   intr_info: num(32, 'VM-exit interruption information of the last exit', { source: 'EXIT-1', as: 'hex' }),
-  nmi_queued: num(8, 'NMIs raised and not yet processed', { source: 'NMI-1' }),
-  nmi_pending: num(8, 'NMIs to inject', { source: 'NMI-3' }),
-  nmi_injected: flag('An NMI is being injected', { source: 'NMI-5' }),
-  smi_pending: flag('An SMI is to be injected', { source: 'SMI-6' }),
+  nmi_queued: num(8, 'NMIs raised and not yet processed', { source: 'tdx:NMI-1' }),
+  nmi_pending: num(8, 'NMIs to inject', { source: 'tdx:NMI-3' }),
+  nmi_injected: flag('An NMI is being injected', { source: 'tdx:NMI-5' }),
+  smi_pending: flag('An SMI is to be injected', { source: 'tdx:SMI-6' }),
   pending_external_vector: int32('Vector of KVM_INTERRUPT that waits, -1 for none', {
     source: 'tdx:LAPIC-7',
   }),
@@ -175,7 +175,7 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
     names: APICV_INHIBIT_REASONS,
   }),
   blockirq_vcpus: num(8, 'vCPUs with KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:IRQ-16' }),
-  poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'SMI-14' }),
+  poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'tdx:SMI-14' }),
   apicv_update_lock: num(16, 'Thread that holds apicv_update_lock', { hidden: true }),
   module: sub(tdr),
   index: num(8, 'Position among all VMs', { hidden: true }),
@@ -185,11 +185,13 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
 
 /** Design variants: switches of the platform, fixed at power-on. */
 export const variant = record('variant', 'hardware', 'Switches of the platform', {
-  module_nmi_fix: flag('The TDX module leaves NMIs blocked after an NMI-induced exit', { source: 'NMI-24' }),
-  fred: flag('The host uses FRED', { source: 'NMI-26' }),
+  module_nmi_fix: flag('The TDX module leaves NMIs blocked after an NMI-induced exit', {
+    source: 'tdx:NMI-24',
+  }),
+  fred: flag('The host uses FRED', { source: 'tdx:NMI-26' }),
   apicv_v1: flag('First design: APICv of a TD is inhibited', { source: 'APICV-2' }),
   no_apicv: flag('enable_apicv=0', { source: 'BRING-3' }),
-  emca: flag('eMCA: machine checks are morphed into SMIs', { source: 'SMI-13' }),
+  emca: flag('eMCA: machine checks are morphed into SMIs', { source: 'tdx:SMI-13' }),
 });
 
 /** WARN_ON_ONCE call sites that have warned since power-on. */

@@ -140,7 +140,7 @@ export const kvm_vcpu_ioctl = routine(
     args: ['vcpu', 'cmd', 'arg'],
     steps: {
       dead: ['A dead VM refuses every ioctl with -EIO.', 'RUN-1'],
-      lock: ['Take vcpu->mutex; whoever is inside KVM_RUN holds it.', 'NMI-1'],
+      lock: ['Take vcpu->mutex; whoever is inside KVM_RUN holds it.', 'tdx:NMI-1'],
       load: ['vcpu_load: the vCPU belongs to this CPU now.', 'PI-24'],
       handle: ['Hand over to the handler of this ioctl.', 'RUN-1'],
       put: ['vcpu_put, release the mutex, return to userspace.', 'PI-26'],
@@ -176,7 +176,7 @@ export const kvm_vcpu_ioctl = routine(
       const result = m.retval;
       if (vcpuIoctls[l.cmd]!.name === 'KVM_RUN') {
         const exit = kvm_run.exit_reason.get(m, runOf(vcpu));
-        m.emit(kvm_userspace_exit, exit, result);
+        m.emit(kvm_userspace_exit, exit, result, result === E('EINTR') ? -1 : exit);
         m.answerExit(exit);
         thread.signal.set(m, m.thread, 0); // its handler runs in userspace
         kvm_run.immediate_exit.set(m, runOf(vcpu), 0);

@@ -193,7 +193,15 @@ export const kvm_x2apic_icr_write = routine(
     check(m, l) {
       if (l.low & apic.X2APIC_ICR_RESERVED) return m.ret(1);
       l.low &= ~apic.APIC_ICR_BUSY;
-      m.emit(trace.kvm_apic_ipi, l.dest, vectorOf(l.low), modeOf(l.low), triggerOf(l.low));
+      m.emit(
+        trace.kvm_apic_ipi,
+        l.dest,
+        vectorOf(l.low),
+        modeOf(l.low),
+        l.low & apic.APIC_INT_ASSERT ? 1 : 0,
+        triggerOf(l.low),
+        (l.low >> 18) & 3,
+      );
       return m.call(at.sent, kvm_irq_delivery_to_apic, kvmOf(m, l.vcpu as Ref), l.vcpu, l.dest, l.low);
     },
     sent(m) {

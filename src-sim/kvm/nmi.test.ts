@@ -15,14 +15,14 @@ function staying(switches: Record<string, boolean> = {}): Bench {
 const msiNmi = (vm: string) => ({ vmm: 'KVM_SIGNAL_MSI', vm, dest: 0, delivery_mode: 'NMI' });
 
 describe('an NMI for a TD vCPU', () => {
-  test('NMI-1: KVM_NMI queues the NMI, raises KVM_REQ_NMI and returns 0', () => {
+  test('tdx:NMI-1: KVM_NMI queues the NMI, raises KVM_REQ_NMI and returns 0', () => {
     const td = tdReady();
     expect(td.does(nmi('td'))).toBe('0');
     expect(td.shows('vcpu0.nmi_queued')).toBe('1');
     expect(td.shows('vcpu0.requests')).toContain('NMI');
   });
 
-  test('NMI-2, NMI-5, NMI-10: an NMI by MSI kicks the vCPU, KVM sets PEND_NMI, the module injects', () => {
+  test('tdx:NMI-2, tdx:NMI-5, tdx:NMI-10: an NMI by MSI kicks the vCPU, KVM sets PEND_NMI, the module injects', () => {
     const bench = bothRunning();
     const from = bench.mark;
     expect(bench.does(msiNmi('td'))).toBe('1');
@@ -35,7 +35,7 @@ describe('an NMI for a TD vCPU', () => {
   });
 
   test.each([2, 3, 10])(
-    'NMI-6: %i NMIs before one entry are one PEND_NMI write and one NMI in the guest',
+    'tdx:NMI-6: %i NMIs before one entry are one PEND_NMI write and one NMI in the guest',
     (count) => {
       const td = tdReady();
       for (let i = 0; i < count; i++) td.does(nmi('td'));
@@ -48,7 +48,7 @@ describe('an NMI for a TD vCPU', () => {
     },
   );
 
-  test('NMI-7: PEND_NMI is 0 or 1; a write of 1 onto 1 is one NMI', () => {
+  test('tdx:NMI-7: PEND_NMI is 0 or 1; a write of 1 onto 1 is one NMI', () => {
     const bench = staying();
     bench.does(msiNmi('td')); // taken; its handler stays, so NMIs are blocked
     bench.does(msiNmi('td')); // pends in the module
@@ -60,7 +60,7 @@ describe('an NMI for a TD vCPU', () => {
     expect(bench.shows('td.vcpu0.tdvps.pend_nmi')).toBe('0');
   });
 
-  test('NMI-10, NMI-18: the NMI window is the module’s own: no exit reaches KVM, no nmi_window_exits', () => {
+  test('tdx:NMI-10, tdx:NMI-18: the NMI window is the module’s own: no exit reaches KVM, no nmi_window_exits', () => {
     const bench = staying();
     bench.does(msiNmi('td'));
     bench.does(msiNmi('td'));
@@ -70,7 +70,7 @@ describe('an NMI for a TD vCPU', () => {
     expect(bench.shows('td.vcpu0.stat.nmi_window_exits')).toBe('0');
   });
 
-  test('NMI-12: an NMI wakes a vCPU that halted with interrupts blocked', () => {
+  test('tdx:NMI-12: an NMI wakes a vCPU that halted with interrupts blocked', () => {
     const bench = bothRunning();
     bench.does({ guest: 'HLT', vm: 'td', vcpu: 0, interrupts: 'blocked' });
     expect(bench.shows('td.vcpu0.mp_state')).toBe('HALTED');
@@ -79,7 +79,7 @@ describe('an NMI for a TD vCPU', () => {
     expect(bench.shows('td.vcpu0.guest.nmis')).toBe('1');
   });
 
-  test('NMI-14: a halted vCPU sleeps although the module still holds PEND_NMI', () => {
+  test('tdx:NMI-14: a halted vCPU sleeps although the module still holds PEND_NMI', () => {
     const bench = staying();
     bench.does(msiNmi('td'));
     bench.does(msiNmi('td'));
@@ -132,7 +132,7 @@ describe('a host NMI while a TD runs', () => {
     expect(bench.shows('cpu1.nmi_depth')).toBe('1');
   }
 
-  test('NMI-20, NMI-21, NMI-23: it exits, is handled before the exit is traced, and the vCPU goes on', () => {
+  test('tdx:NMI-20, tdx:NMI-21, tdx:NMI-23: it exits, is handled before the exit is traced, and the vCPU goes on', () => {
     const bench = bothRunning();
     const from = bench.mark;
     bench.does(hit);
@@ -151,7 +151,7 @@ describe('a host NMI while a TD runs', () => {
     [false, false, 'nests', ['cpu 1 harmless']],
     [false, true, 'nests', ['cpu 1 FRED entry corrupted']],
   ])(
-    'NMI-26: fixed module %s, FRED %s: a second NMI during the handler %s',
+    'tdx:NMI-26: fixed module %s, FRED %s: a second NMI during the handler %s',
     (module_nmi_fix, fred, _how, nested) => {
       const bench = staying({ module_nmi_fix, fred });
       toHandler(bench);

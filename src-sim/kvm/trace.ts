@@ -1,5 +1,5 @@
 import { event } from '../machine/trace';
-import { APICV_INHIBIT_REASONS, DELIVERY_MODES, MP_STATES } from '../names';
+import { APICV_INHIBIT_REASONS, MP_STATES } from '../names';
 import { KVM_EXIT } from '../machine/machine';
 
 /** KVM's tracepoints (arch/x86/kvm/trace.h, include/trace/events/kvm.h), and the marks for what no tracepoint shows. */
@@ -12,6 +12,9 @@ export const EXIT_REASON: Readonly<Record<number, string>> = {
 }; // prettier-ignore
 
 const EDGE_LEVEL = ['edge', 'level'];
+/** As the kernel prints them: `kvm_deliver_mode` and the shorthands of `kvm_apic_ipi`. */
+const DELIVER_MODE = ['Fixed', 'LowPrio', 'SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'];
+const IPI_SHORTHAND = ['dst', 'self', 'all', 'all-but-self'];
 const NO_YES = ['no', 'yes'];
 
 export const kvm_entry = event('kvm_entry', 'tracepoint', 'TRC-1', { vcpu: 'num', rip: 'hex' }, 'vcpu {vcpu}, rip {rip}',
@@ -20,26 +23,28 @@ export const kvm_exit = event('kvm_exit', 'tracepoint', 'TRC-1',
   { vcpu: 'num', reason: EXIT_REASON, rip: 'hex', info1: 'hex', intr_info: 'hex' },
   'vcpu {vcpu} reason {reason} rip {rip} info1 {info1} info2 0x0 intr_info {intr_info} error_code 0x0',
   '{who}: the guest exits, reason {reason}.'); // prettier-ignore
-export const kvm_userspace_exit = event('kvm_userspace_exit', 'tracepoint', 'TRC-1', { reason: KVM_EXIT, errno: 'ret' },
-  'reason {reason} ({errno})', '{who}: KVM_RUN returns {errno} to userspace, {reason}.'); // prettier-ignore
+/** A call that a signal cut short is printed as `restart`, whatever the reason says. @source TRC-1 */
+const USERSPACE_EXIT = { ...KVM_EXIT, [-1]: 'restart' };
+export const kvm_userspace_exit = event('kvm_userspace_exit', 'tracepoint', 'TRC-1', { reason: KVM_EXIT, errno: 'ret', shown: USERSPACE_EXIT },
+  'reason {shown} ({errno})', '{who}: KVM_RUN returns {errno} to userspace, {reason}.'); // prettier-ignore
 export const kvm_msi_set_irq = event('kvm_msi_set_irq', 'tracepoint', 'TRC-1',
-  { dst: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL },
   'dst {dst} vec {vec} ({delivery_mode}|physical|{trigger_mode})',
   'An MSI for APIC id {dst} arrives: {delivery_mode}, vector {vec}.'); // prettier-ignore
 export const kvm_apic_ipi = event('kvm_apic_ipi', 'tracepoint', 'TRC-1',
-  { dst: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
-  'dst {dst} vec {vec} ({delivery_mode}|physical|assert|{trigger_mode}|dst)',
+  { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, level: ['de-assert', 'assert'], trigger_mode: EDGE_LEVEL, shorthand: IPI_SHORTHAND },
+  'dst {dst} vec {vec} ({delivery_mode}|physical|{level}|{trigger_mode}|{shorthand})',
   '{who} sends an IPI to APIC id {dst}: {delivery_mode}, vector {vec}.'); // prettier-ignore
 export const kvm_apic = event('kvm_apic', 'tracepoint', 'TRC-1', { reg: 'hex', value: 'hex' }, 'apic_write {reg} = {value}',
   '{who}: KVM emulates a write of {value} to APIC register {reg}.'); // prettier-ignore
 export const kvm_msr = event('kvm_msr', 'tracepoint', 'TRC-1', { ecx: 'hex', data: 'u64', exception: NO_YES },
   'msr_write {ecx} = {data} (exception: {exception})', '{who}: KVM emulates a write of MSR {ecx}.'); // prettier-ignore
 export const kvm_apic_accept_irq = event('kvm_apic_accept_irq', 'tracepoint', 'PI-4',
-  { apicid: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  { apicid: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL },
   'apicid {apicid} vec {vec} ({delivery_mode}|{trigger_mode})',
   'The local APIC of vCPU {apicid} looks at a message: {delivery_mode}, vector {vec}.'); // prettier-ignore
 export const kvm_apicv_accept_irq = event('kvm_apicv_accept_irq', 'tracepoint', 'PI-9',
-  { apicid: 'num', vec: 'num', delivery_mode: DELIVERY_MODES, trigger_mode: EDGE_LEVEL },
+  { apicid: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL },
   'apicid {apicid} vec {vec} ({delivery_mode}|{trigger_mode})', 'Vector {vec} is posted for vCPU {apicid}.'); // prettier-ignore
 export const kvm_vcpu_wakeup = event('kvm_vcpu_wakeup', 'tracepoint', 'TRC-1', { vcpu: 'num', valid: ['invalid', 'valid'] },
   'vcpu {vcpu}, {valid}', 'vCPU {vcpu} ends its sleep ({valid} wake-up).'); // prettier-ignore
@@ -94,23 +99,23 @@ export const WARN = event('WARN', 'mark', 'INIT-13', { site: WARN_SITES, vcpu: '
   'WARN_ON_ONCE in {site}: vCPU {vcpu}. The kernel log shows a stack trace; nothing else happens.'); // prettier-ignore
 export const warn_once_silent = event('warn_once_silent', 'mark', 'INIT-13', { site: WARN_SITES }, '{site}',
   'WARN_ON_ONCE in {site} has fired before and stays silent.'); // prettier-ignore
-export const nmi_collapsed = event('nmi_collapsed', 'mark', 'NMI-6', { vcpu: 'num', raised: 'num', kept: 'num' }, 'vcpu {vcpu} raised {raised} kept {kept}',
+export const nmi_collapsed = event('nmi_collapsed', 'mark', 'tdx:NMI-6', { vcpu: 'num', raised: 'num', kept: 'num' }, 'vcpu {vcpu} raised {raised} kept {kept}',
   'NMIs of vCPU {vcpu} collapse in KVM: {raised} raised, {kept} kept.'); // prettier-ignore
-export const nmi_merged = event('nmi_merged', 'mark', 'NMI-6', { vcpu: 'num' }, 'vcpu {vcpu}',
+export const nmi_merged = event('nmi_merged', 'mark', 'tdx:NMI-6', { vcpu: 'num' }, 'vcpu {vcpu}',
   'A second NMI pending in KVM for vCPU {vcpu} is merged into the one in the TDX module.'); // prettier-ignore
-export const pend_nmi_set = event('pend_nmi_set', 'mark', 'NMI-5', { vcpu: 'num' }, 'vcpu {vcpu}',
+export const pend_nmi_set = event('pend_nmi_set', 'mark', 'tdx:NMI-5', { vcpu: 'num' }, 'vcpu {vcpu}',
   'KVM asks the TDX module for an NMI: PEND_NMI of vCPU {vcpu} becomes 1.'); // prettier-ignore
-export const pend_nmi_kept = event('pend_nmi_kept', 'mark', 'NMI-7', { vcpu: 'num' }, 'vcpu {vcpu}',
+export const pend_nmi_kept = event('pend_nmi_kept', 'mark', 'tdx:NMI-7', { vcpu: 'num' }, 'vcpu {vcpu}',
   'PEND_NMI of vCPU {vcpu} is 1 already: two NMIs have become one.'); // prettier-ignore
 export const kvm_enter_smm = event('kvm_enter_smm', 'tracepoint', 'x86:SMI-8', { vcpu: 'num' }, 'vcpu {vcpu}: entering SMM',
   'vCPU {vcpu} enters SMM.'); // prettier-ignore
-export const page_poisoned = event('page_poisoned', 'mark', 'SMI-14', { cpu: 'num' }, 'cpu {cpu}',
+export const page_poisoned = event('page_poisoned', 'mark', 'tdx:SMI-14', { cpu: 'num' }, 'cpu {cpu}',
   'The host machine-check handler on CPU {cpu} marks the page poisoned; it never returns to the free list.'); // prettier-ignore
-export const host_nmi_handled = event('host_nmi_handled', 'mark', 'NMI-21', { cpu: 'num', entry: ['IDT', 'FRED'] }, 'cpu {cpu} by {entry}',
+export const host_nmi_handled = event('host_nmi_handled', 'mark', 'tdx:NMI-21', { cpu: 'num', entry: ['IDT', 'FRED'] }, 'cpu {cpu} by {entry}',
   'The host NMI handler runs on CPU {cpu}, entered by {entry}, before KVM leaves noinstr code.'); // prettier-ignore
-export const host_nmi_nested = event('host_nmi_nested', 'mark', 'NMI-25', { cpu: 'num', harm: ['harmless', 'FRED entry corrupted'] }, 'cpu {cpu} {harm}',
+export const host_nmi_nested = event('host_nmi_nested', 'mark', 'tdx:NMI-25', { cpu: 'num', harm: ['harmless', 'FRED entry corrupted'] }, 'cpu {cpu} {harm}',
   'A second NMI interrupts the first handler on CPU {cpu}: {harm}.'); // prettier-ignore
-export const smi_handled = event('smi_handled', 'mark', 'SMI-10', { cpu: 'num' }, 'cpu {cpu}',
+export const smi_handled = event('smi_handled', 'mark', 'tdx:SMI-10', { cpu: 'num' }, 'cpu {cpu}',
   'CPU {cpu} is back in the host and takes the SMI at once.'); // prettier-ignore
 export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff', 'vt_smi_allowed', 'vt_refresh_apicv_exec_ctrl'] }, '{site}',
   'KVM_BUG_ON in {site}: the VM is bugged, every later ioctl is -EIO.'); // prettier-ignore

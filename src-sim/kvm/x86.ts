@@ -312,7 +312,8 @@ export const kvm_arch_vcpu_ioctl_set_mpstate = ioctl(
       wanted === host.KVM_MP_STATE_AP_RESET_HOLD;
     if (!needsLapic && wanted !== host.KVM_MP_STATE_RUNNABLE) return E('EINVAL');
     if (needsLapic && !lapic_in_kernel(m, vcpu)) return E('EINVAL');
-    if (wantsInit && !kvm_apic_init_sipi_allowed(m, vcpu)) return E('EINVAL');
+    const refused = !kvm_apic_init_sipi_allowed(m, vcpu) || kvm_vcpu.smi_pending.get(m, vcpu) === 1; // x86:SIPI-28
+    if (wantsInit && refused) return E('EINVAL');
     if (wanted === host.KVM_MP_STATE_SIPI_RECEIVED) {
       kvm_vcpu.mp_state.set(m, vcpu, host.KVM_MP_STATE_INIT_RECEIVED);
       kvm_lapic.pending_events.set(m, host.apicOf(vcpu), host.KVM_APIC_SIPI);
@@ -486,10 +487,10 @@ export const kvm_vcpu_ioctl_get_lapic = ioctl(
   },
 );
 
-/** KVM_NMI: queues an NMI and returns 0, whatever the LAPIC says. @source NMI-1, x86:PNMI-2 */
+/** KVM_NMI: queues an NMI and returns 0, whatever the LAPIC says. @source tdx:NMI-1, x86:PNMI-2 */
 export const kvm_vcpu_ioctl_nmi = ioctl(
   'kvm_vcpu_ioctl_nmi',
-  'NMI-1',
+  'tdx:NMI-1',
   'nmi_queued + 1, KVM_REQ_NMI.',
   (m, vcpu) => {
     kvm_inject_nmi(m, vcpu);

@@ -10,7 +10,7 @@ import { nmi_collapsed } from './trace';
 
 /** The part of arch/x86/kvm/x86.c that turns requests into pending events and pending events into injected ones. */
 
-/** Raises an NMI. It does not kick. @source NMI-1, x86:PNMI-1 */
+/** Raises an NMI. It does not kick. @source tdx:NMI-1, x86:PNMI-1 */
 export function kvm_inject_nmi(m: Machine, vcpu: Ref): void {
   kvm_vcpu.nmi_queued.set(m, vcpu, Math.min(255, kvm_vcpu.nmi_queued.get(m, vcpu) + 1));
   kvm_make_request(m, vcpu, host.KVM_REQ_NMI);
@@ -23,7 +23,7 @@ export function kvm_inject_smi(m: Machine, vcpu: Ref): number {
   return 0;
 }
 
-/** Moves queued NMIs to pending ones: at most two, at most one while NMIs are masked. @source NMI-3, x86:PNMI-5 */
+/** Moves queued NMIs to pending ones: at most two, at most one while NMIs are masked. @source tdx:NMI-3, x86:PNMI-5 */
 export function process_nmi(m: Machine, vcpu: Ref): void {
   const masked = kvm_x86_ops.get_nmi_mask(m, vcpu) || kvm_vcpu.nmi_injected.get(m, vcpu) === 1;
   const limit = masked ? 1 : 2;

@@ -80,7 +80,7 @@ export const ACTIONS = {
     }),
     KVM_NMI: declare(
       'Raises an NMI for the vCPU; the ioctl waits while KVM_RUN is under way.',
-      'NMI-1',
+      'tdx:NMI-1',
       onVcpu,
     ),
     KVM_SMI: declare('Raises an SMI for the vCPU.', 'tdx:SMI-1', onVcpu),
@@ -140,7 +140,7 @@ export const ACTIONS = {
     ),
     NMI_HANDLER: declare(
       "Whether the guest's NMI handler returns by itself, or stays until an IRET.",
-      'NMI-10',
+      'tdx:NMI-10',
       {
         ...onVcpu,
         stay: z.boolean().default(true).meta({ description: 'true: it stays until IRET' }),
@@ -150,7 +150,7 @@ export const ACTIONS = {
       ...onVcpu,
       enabled: z.boolean(),
     }),
-    IRET: declare('The NMI handler returns: NMIs are unblocked.', 'NMI-10', onVcpu),
+    IRET: declare('The NMI handler returns: NMIs are unblocked.', 'tdx:NMI-10', onVcpu),
     TRIPLE_FAULT: declare('The guest runs into a triple fault.', 'FATAL-1', onVcpu),
     TIMER: declare('The guest writes a timer register: LVTT, TMICT, TDCR or TSC_DEADLINE.', 'TMR-1', {
       ...onVcpu,
@@ -188,7 +188,7 @@ export const ACTIONS = {
     pass: declare('Virtual time passes; timers that come due fire in order.', 'TMR-1', {
       ns: z.int().min(1).max(100_000_000).meta({ description: 'Nanoseconds, at most 0.1 s' }),
     }),
-    NMI: declare('A host NMI hits the CPU on which the vCPU runs.', 'NMI-20', onVcpu),
+    NMI: declare('A host NMI hits the CPU on which the vCPU runs.', 'tdx:NMI-20', onVcpu),
     SMI: declare('An SMI hits the CPU on which the vCPU runs.', 'tdx:SMI-10', onVcpu),
     MCE: declare(
       'A machine check hits the CPU; with eMCA morphing it arrives as an MSMI.',

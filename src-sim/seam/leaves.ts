@@ -41,9 +41,9 @@ const seamcall = event(
 const seamret = event('seamret', 'mark', 'NUM-21', { leaf: LEAF, rax: 'u64' }, '{leaf} rax {rax}',
   '{who}: the TDX module returns {rax} from {leaf}.'); // prettier-ignore
 
-const td_fatal = event('td_fatal', 'mark', 'SMI-13', { by: ['MSMI', 'machine check'] }, '{by}',
+const td_fatal = event('td_fatal', 'mark', 'tdx:SMI-13', { by: ['MSMI', 'machine check'] }, '{by}',
   'The TDX module marks the TD fatal ({by}): no vCPU of it will ever enter again.'); // prettier-ignore
-const nmi_injected_by_module = event('nmi_injected_by_module', 'mark', 'NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
+const nmi_injected_by_module = event('nmi_injected_by_module', 'mark', 'tdx:NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
   'NMI window: the TDX module injects the NMI into vCPU {vcpu} and clears PEND_NMI. KVM sees nothing.'); // prettier-ignore
 
 /** Pages of a TDVPS beyond the root. @source TDXM-BUILD-7 */
@@ -219,7 +219,7 @@ export const tdh_vp_wr = leaf(
   },
 );
 
-/** PEND_NMI asks for NMI-window exiting, unless a #VE waits to be fetched. @source NMI-10, NMI-11 */
+/** PEND_NMI asks for NMI-window exiting, unless a #VE waits to be fetched. @source tdx:NMI-10, tdx:NMI-11 */
 function armNmiWindow(m: Machine, vcpu: Ref): void {
   const wanted = tdvps.pend_nmi.get(m, tdvpsOf(vcpu)) === 1 && !guest_cpu.ve_valid.get(m, guestOf(vcpu));
   tdvps.nmi_window.set(m, tdvpsOf(vcpu), wanted ? 1 : 0);
@@ -241,7 +241,7 @@ export const tdh_vp_enter = routine(
       check: ['Fatal TD, OP_STATE, vCPU state: may this vCPU be entered?', 'TDXM-ENTER-6'],
       commit: ['The vCPU is ACTIVE; PEND_NMI asks for an NMI window; VM entry into the TD.', 'TDXM-ENTER-25'],
       vmexit: ['VM exit to the module: is the TD fatal, who handles the exit?', 'TDXM-EXIT-1'],
-      inject_nmi: ['NMI window: inject the NMI, clear PEND_NMI, enter the TD again.', 'NMI-10'],
+      inject_nmi: ['NMI window: inject the NMI, clear PEND_NMI, enter the TD again.', 'tdx:NMI-10'],
       seamret: ['SEAMRET: KVM gets status and exit reason in RAX.', 'TDXM-OUT-1'],
     },
   },
@@ -303,7 +303,7 @@ export const tdh_vp_enter = routine(
       else if (status === TDX_NON_RECOVERABLE_VCPU) tdvps.state.set(m, ref, tdx.VCPU_DISABLED);
       tdvps.last_exit_vmcall.set(m, ref, reason === 77 ? 1 : 0);
       if (reason === 0 && !mce && !variant.module_nmi_fix.get(m, variantRef(m))) {
-        pcpu.nmi_blocked.set(m, cpuOf(m), 0); // the bug of older modules: NMI-25
+        pcpu.nmi_blocked.set(m, cpuOf(m), 0); // the bug of older modules: tdx:NMI-25
       }
       thread.rax.set(m, m.thread, status, reason);
       return at.seamret;

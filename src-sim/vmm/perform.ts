@@ -226,7 +226,7 @@ const BEGIN: BeginTable = {
         pcpu.context.get(m, target) === SEAM_ROOT ||
         pcpu.nmi_blocked.get(m, target)
       ) {
-        return physical(m, vcpu, (cpuRef) => pcpu.nmi_pending.set(m, cpuRef, 1)); // pends: NMI-27
+        return physical(m, vcpu, (cpuRef) => pcpu.nmi_pending.set(m, cpuRef, 1)); // pends: tdx:NMI-27
       }
       const nested = pcpu.nmi_depth.get(m, target) > 0;
       pcpu.nmis.set(m, target, pcpu.nmis.get(m, target) + 1);

@@ -197,17 +197,17 @@ export function unhandled_exit(m: Machine, vcpu: Ref, hi: number, lo: number): n
   return 0;
 }
 
-/** Calls the host NMI handler for an NMI that caused the exit, still in noinstr code. @source NMI-21, NMI-22 */
+/** Calls the host NMI handler for an NMI that caused the exit, still in noinstr code. @source tdx:NMI-21, tdx:NMI-22 */
 export const vmx_handle_nmi = routine(
   {
     name: 'vmx_handle_nmi',
     layer: 'kvm',
-    source: 'NMI-22',
+    source: 'tdx:NMI-22',
     args: ['vcpu'],
     steps: {
-      enter: ['Mark the interrupted context as guest, enter the host NMI handler.', 'NMI-22'],
-      handler: ['The handler runs; a further NMI waits or nests.', 'NMI-26'],
-      leave: ['IRET or ERETS: NMIs are unblocked; one that waited is handled now.', 'NMI-24'],
+      enter: ['Mark the interrupted context as guest, enter the host NMI handler.', 'tdx:NMI-22'],
+      handler: ['The handler runs; a further NMI waits or nests.', 'tdx:NMI-26'],
+      leave: ['IRET or ERETS: NMIs are unblocked; one that waited is handled now.', 'tdx:NMI-24'],
     },
   },
   (at) => ({

@@ -90,14 +90,14 @@ export function vt_smi_allowed(m: Machine, vcpu: Ref): boolean {
 }
 const BUG_SITE_SMI_ALLOWED = 2;
 
-/** @source NMI-5 */
+/** @source tdx:NMI-5 */
 export const vt_inject_nmi = routine(
   {
     name: 'vt_inject_nmi',
     layer: 'kvm',
-    source: 'NMI-5',
+    source: 'tdx:NMI-5',
     args: ['vcpu'],
-    steps: { dispatch: ['A TD or a plain VMX guest?', 'NMI-5'] },
+    steps: { dispatch: ['A TD or a plain VMX guest?', 'tdx:NMI-5'] },
   },
   () => ({
     dispatch: (m, l) =>
@@ -135,7 +135,7 @@ kvm_x86_vendor_init({
     is_td_vcpu(m, vcpu)
       ? tdx.tdx_interrupt_allowed(m, vcpu) && tdx.tdx_protected_apic_has_interrupt(m, vcpu)
       : vmx.vmx_has_interrupt(m, vcpu),
-  get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && vmx.vmx_nmi_blocked(m, vcpu), // a TD's mask cannot be read: NMI-4
+  get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && vmx.vmx_nmi_blocked(m, vcpu), // a TD's mask cannot be read: tdx:NMI-4
   nmi_allowed: (m, vcpu) => is_td_vcpu(m, vcpu) || !vmx.vmx_nmi_blocked(m, vcpu),
   enable_nmi_window: (m, vcpu) => {
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_nmi_window(m, vcpu);

@@ -163,7 +163,7 @@ export const tdx_vcpu_run = routine(
         'ON is set: send the notification vector to this very CPU, to be taken inside the TD.',
         'PI-14',
       ],
-      exited: ['Decode status and exit reason; a host NMI is handled here, in noinstr code.', 'NMI-21'],
+      exited: ['Decode status and exit reason; a host NMI is handled here, in noinstr code.', 'tdx:NMI-21'],
       traced: ['Trace the exit.', 'RUN-11'],
     },
   },
@@ -242,16 +242,16 @@ export const tdx_handle_exit = routine(
   }),
 );
 
-/** Asks the module for one NMI. KVM keeps none: a second one that is pending is merged. @source NMI-5, NMI-6 */
+/** Asks the module for one NMI. KVM keeps none: a second one that is pending is merged. @source tdx:NMI-5, tdx:NMI-6 */
 export const tdx_inject_nmi = routine(
   {
     name: 'tdx_inject_nmi',
     layer: 'kvm',
-    source: 'NMI-5',
+    source: 'tdx:NMI-5',
     args: ['vcpu'],
     steps: {
-      write: ['Count the injection; TDH.VP.WR of PEND_NMI = 1.', 'NMI-5'],
-      merge: ['nmi_injected = false; what is still pending in KVM is merged into that one.', 'NMI-6'],
+      write: ['Count the injection; TDH.VP.WR of PEND_NMI = 1.', 'tdx:NMI-5'],
+      merge: ['nmi_injected = false; what is still pending in KVM is merged into that one.', 'tdx:NMI-6'],
     },
   },
   (at) => ({

@@ -180,7 +180,7 @@ export const vmx_handle_exit = routine(
     source: 'arch/x86/kvm/vmx/vmx.c',
     args: ['vcpu', 'fastpath'],
     steps: {
-      dispatch: ['Call the handler of the exit reason.', 'UAPI-5'],
+      dispatch: ['Call the handler of the exit reason.', 'x86:UAPI-5'],
       wrmsr_done: ['Skip the instruction; stay in KVM_RUN.', 'x86:LAPIC-14'],
     },
   },
