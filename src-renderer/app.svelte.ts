@@ -1,6 +1,7 @@
 import type { SessionView } from '../src-lab/view';
 import type { LabSummary, MenuCommand, Notice, Payload, Settings } from '../src-main/contract';
 import type { Answer, Client, Fault } from './bridge';
+import { commandsOf } from './commands';
 import { LabState } from './lab/lab.svelte';
 import { DEFAULT_BINDINGS, type Bindings, type CommandId } from './shortcuts';
 import { Working } from './working.svelte';
@@ -32,6 +33,7 @@ export class App {
   /** What a region of the lab screen does about a command; filled in by the components that are there. */
   readonly doers = new Map<CommandId, () => void>();
   readonly #client: Client;
+  readonly #commands = commandsOf(this);
   #faults = 0;
   #panesTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -115,11 +117,15 @@ export class App {
     if (!saved.ok) this.#tell(saved.fault);
   }
 
-  /** Text one size larger (1) or smaller (-1). */
-  resizeText(by: 1 | -1): void {
+  /** The next larger (1) or smaller (-1) size of the text; undefined at the end. */
+  nextTextSize(by: 1 | -1): number | undefined {
     const now = this.settings.textScale;
-    const next = by > 0 ? TEXT_SIZES.find((size) => size > now) : TEXT_SIZES.findLast((size) => size < now);
-    if (next !== undefined) void this.change({ textScale: next });
+    return by > 0 ? TEXT_SIZES.find((size) => size > now) : TEXT_SIZES.findLast((size) => size < now);
+  }
+
+  async resizeText(by: 1 | -1): Promise<void> {
+    const textScale = this.nextTextSize(by);
+    if (textScale !== undefined) await this.change({ textScale });
   }
 
   /** Sizes of the panes of a split, in percent; null: never changed. */
@@ -155,98 +161,12 @@ export class App {
 
   /** Whether a command makes sense now. */
   can(id: CommandId): boolean {
-    const { lab } = this;
-    switch (id) {
-      case 'palette':
-      case 'shortcuts':
-      case 'settings':
-      case 'theme-system':
-      case 'theme-light':
-      case 'theme-dark':
-      case 'text-reset':
-        return true;
-      case 'text-larger':
-        return this.settings.textScale < TEXT_SIZES.at(-1)!;
-      case 'text-smaller':
-        return this.settings.textScale > TEXT_SIZES[0];
-    }
-    if (lab === null) return false;
-    const { machine } = lab;
-    switch (id) {
-      case 'step':
-        return lab.thread?.enabled === true;
-      case 'run':
-        return machine.threads.some(({ enabled }) => enabled);
-      case 'back':
-      case 'first-moment':
-        return machine.moment > 0;
-      case 'forward':
-      case 'last-moment':
-        return machine.moment < machine.last;
-      case 'next-step':
-        return lab.nextStep !== undefined && lab.isReachable(lab.nextStep.id);
-      case 'previous-step':
-        return lab.previousStep !== undefined;
-      default:
-        return true;
-    }
+    return this.#commands[id].can();
   }
 
   /** Does what a key, a menu item or the palette asks for; nothing when it makes no sense now. */
   async do(id: CommandId): Promise<void> {
-    if (!this.can(id)) return;
-    const { lab } = this;
-    switch (id) {
-      case 'palette':
-      case 'shortcuts':
-      case 'settings':
-      case 'restart':
-        this.dialog = id;
-        return;
-      case 'home':
-        return this.home();
-      case 'export':
-        return this.export();
-      case 'theme-system':
-        return this.change({ theme: 'system' });
-      case 'theme-light':
-        return this.change({ theme: 'light' });
-      case 'theme-dark':
-        return this.change({ theme: 'dark' });
-      case 'text-larger':
-        return this.resizeText(1);
-      case 'text-smaller':
-        return this.resizeText(-1);
-      case 'text-reset':
-        return this.change({ textScale: 100 });
-    }
-    if (lab === null) return;
-    const { machine } = lab;
-    switch (id) {
-      case 'stage-as-table':
-        lab.stageAsTable = !lab.stageAsTable;
-        return;
-      case 'step':
-        return void lab.stepThread(lab.thread!.name);
-      case 'run':
-        return void lab.run();
-      case 'reset':
-        return void lab.reset();
-      case 'back':
-        return lab.jump(machine.moment - 1);
-      case 'forward':
-        return lab.jump(machine.moment + 1);
-      case 'first-moment':
-        return lab.jump(0);
-      case 'last-moment':
-        return lab.jump(machine.last);
-      case 'next-step':
-        return void lab.goTo(lab.nextStep!.id);
-      case 'previous-step':
-        return void lab.goTo(lab.previousStep!.id);
-      default:
-        this.doers.get(id)?.();
-    }
+    if (this.can(id)) await this.#commands[id].run();
   }
 
   #show(opened: Answer<SessionView>): boolean {

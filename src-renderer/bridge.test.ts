@@ -31,7 +31,10 @@ test.each([
 
 test('a bridge that throws is a fault, not an exception', async () => {
   const bridge: Bridge = { call: () => Promise.reject(new Error('gone')), on: () => () => {} };
-  expect(await new Client(bridge).call('lab.close', {})).toMatchObject({ ok: false, fault: { code: 'bad_reply' } });
+  expect(await new Client(bridge).call('lab.close', {})).toMatchObject({
+    ok: false,
+    fault: { code: 'bad_reply' },
+  });
 });
 
 test('an event of the wrong shape never reaches its listener', () => {

@@ -1,4 +1,14 @@
-import { contract, Envelope, events, type Bridge, type EventName, type Name, type Params, type Payload, type Reply } from '../src-main/contract';
+import {
+  contract,
+  Envelope,
+  events,
+  type Bridge,
+  type EventName,
+  type Name,
+  type Params,
+  type Payload,
+  type Reply,
+} from '../src-main/contract';
 
 declare global {
   interface Window {
@@ -12,7 +22,8 @@ export interface Fault {
   readonly code: string;
   readonly message: string;
 }
-export type Answer<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: Fault };
+export type Answer<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly fault: Fault };
 
 const UNREADABLE: Fault = {
   code: 'bad_reply',
@@ -40,7 +51,8 @@ export class Client {
     }
     const envelope = Envelope.safeParse(raw);
     if (!envelope.success) return { ok: false, fault: UNREADABLE };
-    if (!envelope.data.ok) return { ok: false, fault: { code: envelope.data.code, message: envelope.data.message } };
+    if (!envelope.data.ok)
+      return { ok: false, fault: { code: envelope.data.code, message: envelope.data.message } };
     const reply = contract[name].reply.safeParse(envelope.data.value);
     return reply.success ? { ok: true, value: reply.data as Reply<N> } : { ok: false, fault: UNREADABLE };
   }

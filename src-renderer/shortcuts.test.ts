@@ -12,7 +12,8 @@ test('the help shows every bound command once', () => {
 });
 
 test('every binding needs a modifier or a function key: single letters belong to whoever types', () => {
-  for (const key of Object.values(DEFAULT_BINDINGS).flat()) expect(key).toMatch(/^(F\d|Shift\+F\d|\$mod\+|Alt\+)/);
+  for (const key of Object.values(DEFAULT_BINDINGS).flat())
+    expect(key).toMatch(/^(F\d|Shift\+F\d|\$mod\+|Alt\+)/);
 });
 
 test('keys are written as the keyboard of the platform shows them', () => {

@@ -14,22 +14,38 @@ export interface Entry {
 /** Everything that can be done now: commands of the screen, steps of the guide, steps of threads, actions, fields. */
 export function entriesOf(app: App): Entry[] {
   const entries: Entry[] = [];
-  const add = (group: string, id: string, title: string, detail: string, run: () => void, keys: readonly string[] = []): void => {
+  const add = (
+    group: string,
+    id: string,
+    title: string,
+    detail: string,
+    run: () => void,
+    keys: readonly string[] = [],
+  ): void => {
     entries.push({ id: `${group} ${id}`, group, title, detail, keys, run });
   };
   const { lab } = app;
   if (lab !== null) {
     for (const { name, enabled } of lab.machine.threads) {
-      if (enabled) add('Machine', `step ${name}`, `Step ${name}`, `step ${name}`, () => void lab.stepThread(name));
+      if (enabled)
+        add('Machine', `step ${name}`, `Step ${name}`, `step ${name}`, () => void lab.stepThread(name));
     }
   }
   for (const id of Object.keys(COMMANDS) as CommandId[]) {
     if (id === 'palette' || id === 'step' || !app.can(id)) continue;
     const keys = app.bindings[id]?.[0];
-    add('Screen', id, COMMANDS[id], '', () => void app.do(id), keys === undefined ? [] : keysOf(keys, app.isMac));
+    add(
+      'Screen',
+      id,
+      COMMANDS[id],
+      '',
+      () => void app.do(id),
+      keys === undefined ? [] : keysOf(keys, app.isMac),
+    );
   }
   if (lab === null) {
-    for (const { id, number, title } of app.labs ?? []) add('Labs', id, title, `lab ${number}`, () => void app.open(id));
+    for (const { id, number, title } of app.labs ?? [])
+      add('Labs', id, title, `lab ${number}`, () => void app.open(id));
     return entries;
   }
   lab.lab.steps.forEach(({ id, title }, i) => {

@@ -2,7 +2,14 @@ import { expect, test } from 'vitest';
 import type { Entry } from './entries';
 import { search } from './search';
 
-const entry = (title: string, detail = '', group = 'Actions'): Entry => ({ id: title, group, title, detail, keys: [], run: () => {} });
+const entry = (title: string, detail = '', group = 'Actions'): Entry => ({
+  id: title,
+  group,
+  title,
+  detail,
+  keys: [],
+  run: () => {},
+});
 const entries = [
   entry('vmm KVM_GET_MP_STATE', 'Reads mp_state'),
   entry('vmm KVM_SET_MP_STATE', 'Sets mp_state'),

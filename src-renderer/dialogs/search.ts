@@ -11,7 +11,10 @@ function rank({ title, detail, group }: Entry, word: string): number {
 
 /** The entries that answer to every word of `query`, best first; all of them, in their order, when it is empty. */
 export function search(entries: readonly Entry[], query: string): readonly Entry[] {
-  const words = query.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = query
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   if (words.length === 0) return entries;
   return entries
     .map((entry) => {

@@ -2,14 +2,22 @@ import { expect, test } from 'vitest';
 import { pointsOf, policyText, standingText } from './words';
 
 test('points are whole where they can be, and one is singular', () => {
-  expect([0, 0.5, 1, 2, 1 / 3].map(pointsOf)).toEqual(['0 points', '0.5 points', '1 point', '2 points', '0.33 points']);
+  expect([0, 0.5, 1, 2, 1 / 3].map(pointsOf)).toEqual([
+    '0 points',
+    '0.5 points',
+    '1 point',
+    '2 points',
+    '0.33 points',
+  ]);
 });
 
 test('the policy is stated in one sentence, without what does not apply', () => {
   expect(policyText({ retry: 'best', wrongCosts: 0.5, revealAfter: 3 })).toBe(
     'Your best attempt counts; a wrong answer costs 0.5 points; after 3 wrong answers the right one is shown.',
   );
-  expect(policyText({ retry: 'first', wrongCosts: 0, revealAfter: 0 })).toBe('Only your first attempt counts.');
+  expect(policyText({ retry: 'first', wrongCosts: 0, revealAfter: 0 })).toBe(
+    'Only your first attempt counts.',
+  );
 });
 
 test('a standing says how it is, and nothing before the first attempt', () => {

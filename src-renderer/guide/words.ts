@@ -12,7 +12,11 @@ export function showPoints(points: number): string {
 
 /** What a lab does about answers that are wrong, in one sentence. */
 export function policyText({ retry, wrongCosts, revealAfter }: LabDoc['policy']): string {
-  const counts = { best: 'Your best attempt counts', last: 'Your last attempt counts', first: 'Only your first attempt counts' };
+  const counts = {
+    best: 'Your best attempt counts',
+    last: 'Your last attempt counts',
+    first: 'Only your first attempt counts',
+  };
   const parts = [counts[retry]];
   if (wrongCosts > 0) parts.push(`a wrong answer costs ${pointsOf(wrongCosts)}`);
   if (revealAfter > 0) parts.push(`after ${revealAfter} wrong answers the right one is shown`);

@@ -24,7 +24,11 @@ test('where nothing is under way, the first lab that was not begun comes next', 
 });
 
 test('a lab says how it stands', () => {
-  expect([lab(1, null), lab(1, 0), lab(1, 5, true)].map(progressText)).toEqual(['Not begun', '0 of 5 checkpoints', 'Complete']);
+  expect([lab(1, null), lab(1, 0), lab(1, 5, true)].map(progressText)).toEqual([
+    'Not begun',
+    '0 of 5 checkpoints',
+    'Complete',
+  ]);
 });
 
 test('the score of the course counts labs that were not begun with nothing', () => {

@@ -6,7 +6,8 @@ import type { LabSummary } from '../../src-main/contract';
  */
 export function nextLab(labs: readonly LabSummary[]): LabSummary | null {
   const begun = labs.filter(({ progress }) => progress !== null && !progress.complete);
-  const share = ({ progress, checkpoints }: LabSummary): number => (progress?.settled ?? 0) / Math.max(1, checkpoints);
+  const share = ({ progress, checkpoints }: LabSummary): number =>
+    (progress?.settled ?? 0) / Math.max(1, checkpoints);
   const furthest = begun.toSorted((a, b) => share(b) - share(a))[0];
   return furthest ?? labs.find(({ progress }) => progress === null) ?? null;
 }
@@ -19,7 +20,10 @@ export function progressText({ progress, checkpoints }: LabSummary): string {
 }
 
 /** Points earned and points there are, over all labs. */
-export function courseScore(labs: readonly LabSummary[]): { readonly earned: number; readonly points: number } {
+export function courseScore(labs: readonly LabSummary[]): {
+  readonly earned: number;
+  readonly points: number;
+} {
   return {
     earned: labs.reduce((sum, { progress }) => sum + (progress?.score ?? 0), 0),
     points: labs.reduce((sum, { points }) => sum + points, 0),

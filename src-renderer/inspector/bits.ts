@@ -20,5 +20,7 @@ export function bitsOf(value: string, width: number, names: readonly string[]): 
 export function sayBits(bits: readonly Bit[]): string {
   const set = bits.filter((bit) => bit.set);
   const list = set.map(({ n, name }) => (name === '' ? String(n) : name)).join(', ');
-  return set.length === 0 ? `None of ${bits.length} bits is set.` : `${set.length} of ${bits.length} bits set: ${list}.`;
+  return set.length === 0
+    ? `None of ${bits.length} bits is set.`
+    : `${set.length} of ${bits.length} bits set: ${list}.`;
 }

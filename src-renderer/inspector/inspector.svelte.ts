@@ -31,13 +31,16 @@ export class InspectorState {
     const keeps =
       query === '' && changed === null
         ? null
-        : (i: number) => (query === '' || matches(this.#fields[i]!, query)) && (changed === null || changed.has(i));
+        : (i: number) =>
+            (query === '' || matches(this.#fields[i]!, query)) && (changed === null || changed.has(i));
     return linesOf(this.nodes, (path) => this.#open.has(path), keeps);
   });
 
   /** The line that Tab reaches: the current one while it is shown, else the first. */
   readonly stop: string | null = $derived(
-    this.lines.some(({ node }) => node.path === this.current) ? this.current : (this.lines[0]?.node.path ?? null),
+    this.lines.some(({ node }) => node.path === this.current)
+      ? this.current
+      : (this.lines[0]?.node.path ?? null),
   );
 
   toggle(path: string, open: boolean = !this.#open.has(path)): void {

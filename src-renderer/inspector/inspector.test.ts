@@ -19,7 +19,8 @@ const fields = [
   field('td.vcpu0.apic.pending_events', 'kvm', 'INIT and SIPI that are latched'),
   field('td.vcpu0.guest.started', 'guest'),
 ];
-const shown = (inspector: InspectorState): string[] => inspector.lines.map(({ node, level }) => `${level} ${node.path}`);
+const shown = (inspector: InspectorState): string[] =>
+  inspector.lines.map(({ node, level }) => `${level} ${node.path}`);
 
 describe('the tree of the state', () => {
   test('is what the paths make, in the order of the declaration, leaves before branches', () => {
@@ -28,7 +29,12 @@ describe('the tree of the state', () => {
       'now', 'td', 'td.type', 'td.vcpu0', 'td.vcpu0.mp_state', 'td.vcpu0.apic', 'td.vcpu0.apic.pending_events', 'td.vcpu0.guest',
       'td.vcpu0.guest.started',
     ]); // prettier-ignore
-    expect(lines.find(({ node }) => node.path === 'td.vcpu0')).toMatchObject({ level: 2, position: 2, siblings: 2, parent: 'td' });
+    expect(lines.find(({ node }) => node.path === 'td.vcpu0')).toMatchObject({
+      level: 2,
+      position: 2,
+      siblings: 2,
+      parent: 'td',
+    });
   });
 
   test('a branch has a layer only when all its leaves share it', () => {
@@ -57,7 +63,12 @@ describe('the inspector', () => {
   test('a search shows what answers to every word, opened, and nothing else', () => {
     const inspector = new InspectorState(fields, () => none);
     inspector.query = 'vcpu0 latched';
-    expect(shown(inspector)).toEqual(['1 td', '2 td.vcpu0', '3 td.vcpu0.apic', '4 td.vcpu0.apic.pending_events']);
+    expect(shown(inspector)).toEqual([
+      '1 td',
+      '2 td.vcpu0',
+      '3 td.vcpu0.apic',
+      '4 td.vcpu0.apic.pending_events',
+    ]);
     inspector.query = 'nothing has this';
     expect(shown(inspector)).toEqual([]);
     expect(inspector.stop).toBeNull();

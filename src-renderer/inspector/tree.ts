@@ -37,10 +37,14 @@ export function treeOf(fields: readonly FieldDoc[]): Node[] {
   });
   const finish = (draft: Draft): Node => {
     const all = [...draft.children.values()].map(finish);
-    const children = [...all.filter((node) => node.children.length === 0), ...all.filter((node) => node.children.length > 0)];
+    const children = [
+      ...all.filter((node) => node.children.length === 0),
+      ...all.filter((node) => node.children.length > 0),
+    ];
     const own = draft.field === null ? null : fields[draft.field]!.layer;
     const [first] = children;
-    const shared = first !== undefined && children.every(({ layer }) => layer === first.layer) ? first.layer : null;
+    const shared =
+      first !== undefined && children.every(({ layer }) => layer === first.layer) ? first.layer : null;
     return { path: draft.path, name: draft.name, field: draft.field, layer: own ?? shared, children };
   };
   return finish(root).children as Node[];

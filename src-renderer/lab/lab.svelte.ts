@@ -89,7 +89,9 @@ export class LabState {
     return { actions: this.actions, vms: this.vms, threads: this.machine.threads.map(({ name }) => name) };
   }
 
-  readonly step = $derived.by(() => this.lab.steps.find(({ id }) => id === this.progress.step) ?? this.lab.steps[0]!);
+  readonly step = $derived.by(
+    () => this.lab.steps.find(({ id }) => id === this.progress.step) ?? this.lab.steps[0]!,
+  );
   readonly stepIndex = $derived.by(() => this.lab.steps.indexOf(this.step));
   readonly nextStep = $derived.by(() => this.lab.steps[this.stepIndex + 1]);
   readonly previousStep = $derived.by(() => this.lab.steps[this.stepIndex - 1]);
@@ -127,7 +129,8 @@ export class LabState {
     const { machine } = this;
     const chosen = this.#chosen === null ? undefined : machine.thread(this.#chosen);
     if (chosen !== undefined) return chosen;
-    const acted = machine.count === 0 ? undefined : machine.thread(machine.event(machine.count - 1)?.thread ?? '');
+    const acted =
+      machine.count === 0 ? undefined : machine.thread(machine.event(machine.count - 1)?.thread ?? '');
     return acted ?? machine.threads[0];
   });
   readonly follows = $derived(this.#chosen === null);

@@ -1,9 +1,29 @@
-import type { EventView, FieldDoc, MachineDelta, MachineView, OutcomeView, ThreadView } from '../../src-lab/view';
+import type {
+  EventView,
+  FieldDoc,
+  MachineDelta,
+  MachineView,
+  OutcomeView,
+  ThreadView,
+} from '../../src-lab/view';
 
 /** Marks that come with every world switch: they say how things travel, not what came of them. */
-const TRAFFIC: ReadonlySet<string> = new Set(['seamcall', 'seamret', 'ipi_sent', 'irq_handled_by_host', 'vcpu_kicked', 'guest_ve']);
+const TRAFFIC: ReadonlySet<string> = new Set([
+  'seamcall',
+  'seamret',
+  'ipi_sent',
+  'irq_handled_by_host',
+  'vcpu_kicked',
+  'guest_ve',
+]);
 /** Of several events at one moment, which says most. */
-const RANK: Readonly<Record<EventView['type'], number>> = { mark: 4, tracepoint: 3, action: 2, return: 1, call: 0 };
+const RANK: Readonly<Record<EventView['type'], number>> = {
+  mark: 4,
+  tracepoint: 3,
+  action: 2,
+  return: 1,
+  call: 0,
+};
 const NOTHING: ReadonlySet<number> = new Set();
 
 /**
@@ -50,7 +70,10 @@ export class MachineState {
    */
   apply(delta: MachineDelta, staysOnLine: boolean): void {
     const isStill =
-      delta.events.length === 0 && delta.keep === this.count && delta.moment === this.moment && delta.last === this.last;
+      delta.events.length === 0 &&
+      delta.keep === this.count &&
+      delta.moment === this.moment &&
+      delta.last === this.last;
     if (delta.changed.length > 0) {
       const values = [...this.values];
       for (const [i, value] of delta.changed) values[i] = value;
@@ -112,8 +135,12 @@ export class MachineState {
       const event = this.event(n);
       if (event === undefined) break;
       newest ??= event;
-      if (event.moment === this.moment && (now === undefined || RANK[event.type] > RANK[now.type])) now = event;
-      else if (event.moment < this.moment && (now !== undefined || (event.type === 'mark' && !TRAFFIC.has(event.name)))) {
+      if (event.moment === this.moment && (now === undefined || RANK[event.type] > RANK[now.type]))
+        now = event;
+      else if (
+        event.moment < this.moment &&
+        (now !== undefined || (event.type === 'mark' && !TRAFFIC.has(event.name)))
+      ) {
         return now ?? event;
       }
     }

@@ -5,7 +5,12 @@
  * @param by - percent; positive moves the divider forward.
  * @param least - least size of each pane, percent. Where the two least sizes do not fit, nothing moves.
  */
-export function moveDivider(sizes: readonly number[], i: number, by: number, least: readonly number[]): number[] {
+export function moveDivider(
+  sizes: readonly number[],
+  i: number,
+  by: number,
+  least: readonly number[],
+): number[] {
   const next = [...sizes];
   const before = sizes[i]!;
   const both = before + sizes[i + 1]!;
@@ -18,7 +23,10 @@ export function moveDivider(sizes: readonly number[], i: number, by: number, lea
 }
 
 /** Remembered sizes if they fit what there is now, else the initial ones. */
-export function usableSizes(remembered: readonly number[] | null, initial: readonly number[]): readonly number[] {
+export function usableSizes(
+  remembered: readonly number[] | null,
+  initial: readonly number[],
+): readonly number[] {
   const sum = remembered?.reduce((total, size) => total + size, 0) ?? 0;
   return remembered?.length === initial.length && Math.abs(sum - 100) < 2 ? remembered : initial;
 }

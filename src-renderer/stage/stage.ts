@@ -5,12 +5,22 @@ export const LANES = ['guest', 'seam', 'kvm', 'vmm', 'hardware'] as const;
 export type Layer = (typeof LANES)[number];
 
 /** What a lane is called, shortly and in one sentence; the same words everywhere. */
-export const LAYER_NAMES: Readonly<Record<Layer, { readonly name: string; readonly short: string; readonly say: string }>> = {
+export const LAYER_NAMES: Readonly<
+  Record<Layer, { readonly name: string; readonly short: string; readonly say: string }>
+> = {
   guest: { name: 'Guest', short: 'guest', say: 'The virtual processor, executing the guest’s own code.' },
-  seam: { name: 'TDX module', short: 'seam', say: 'Intel’s module in SEAM mode: it alone touches the state of a TD.' },
+  seam: {
+    name: 'TDX module',
+    short: 'seam',
+    say: 'Intel’s module in SEAM mode: it alone touches the state of a TD.',
+  },
   kvm: { name: 'KVM', short: 'kvm', say: 'The host kernel: ioctls, exits, the shadow APIC.' },
   vmm: { name: 'VMM', short: 'vmm', say: 'Userspace: creates VMs and calls KVM_RUN.' },
-  hardware: { name: 'Hardware', short: 'hw', say: 'Physical CPUs, their local APICs, posted-interrupt descriptors.' },
+  hardware: {
+    name: 'Hardware',
+    short: 'hw',
+    say: 'Physical CPUs, their local APICs, posted-interrupt descriptors.',
+  },
 };
 
 /** What the stage needs of the machine; `MachineState` is one. */
@@ -79,7 +89,7 @@ export interface Group {
 }
 
 /** World switches of a trail that are drawn; older ones are left out. */
-const TRAIL = 8;
+const TRAIL = 5;
 const LAYER_SET: readonly string[] = LANES;
 
 /** The machine as five lanes: columns of threads, grouped by VM, always equal to the state. */
@@ -94,14 +104,20 @@ export function stageOf(seen: Seen): Group[] {
   return [...groups].map(([name, columns]) => {
     const kind = columns[0]!.vm === null ? 'vmm' : kindOf(seen, name);
     const dead =
-      seen.value(`${name}.module.fatal`) === '1' ? 'fatal' : seen.value(`${name}.vm_bugged`) === '1' ? 'bugged' : null;
+      seen.value(`${name}.module.fatal`) === '1'
+        ? 'fatal'
+        : seen.value(`${name}.vm_bugged`) === '1'
+          ? 'bugged'
+          : null;
     return { name, label: GROUP_LABELS[kind], kind, columns, dead };
   });
 }
 
 /** Labels of the facts that any column has in a lane, in the order in which they first appear: one row of the picture each. */
 export function factLabels(groups: readonly Group[], layer: Layer): string[] {
-  const all = groups.flatMap(({ columns }) => columns.flatMap(({ facts }) => facts[layer].map(({ label }) => label)));
+  const all = groups.flatMap(({ columns }) =>
+    columns.flatMap(({ facts }) => facts[layer].map(({ label }) => label)),
+  );
   return [...new Set(all)];
 }
 
@@ -128,7 +144,15 @@ function columnOf(seen: Seen, thread: ThreadView, news: readonly News[]): Column
     trail: trailOf(seen, thread),
     started: vcpu === null || seen.value(`${thread.name}.guest.started`) === '1',
     facts: factsOf(seen, thread, kind),
-    signals: vm === null ? [] : signalsOf(seen, thread.name, kind === 'td', news.filter((one) => one.vm === vm && one.vcpu === vcpu)),
+    signals:
+      vm === null
+        ? []
+        : signalsOf(
+            seen,
+            thread.name,
+            kind === 'td',
+            news.filter((one) => one.vm === vm && one.vcpu === vcpu),
+          ),
   };
 }
 
@@ -155,7 +179,12 @@ function trailOf(seen: Seen, { name, layer }: ThreadView): Layer[] {
 
 function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<Layer, Fact[]> {
   const facts = perLayer<Fact[]>(() => []);
-  const add = (layer: Layer, path: string, label: string, show: (value: string) => string | null = (value) => value): void => {
+  const add = (
+    layer: Layer,
+    path: string,
+    label: string,
+    show: (value: string) => string | null = (value) => value,
+  ): void => {
     const raw = seen.value(path);
     const value = raw === undefined ? null : show(raw);
     if (value !== null) facts[layer].push({ label, value, path, changed: seen.hasChanged(path) });
@@ -178,9 +207,13 @@ function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<L
     add('seam', `${name}.tdvps.pend_nmi`, 'PEND_NMI', unless('0'));
   }
   add('kvm', `${name}.mp_state`, 'mp_state');
-  add('kvm', `${name}.mode`, 'mode', (value) => value.replace(/^(OUTSIDE|EXITING)_GUEST_MODE$/, '$1').replace(/_MODE$/, ''));
+  add('kvm', `${name}.mode`, 'mode', (value) =>
+    value.replace(/^(OUTSIDE|EXITING)_GUEST_MODE$/, '$1').replace(/_MODE$/, ''),
+  );
   add('kvm', `${name}.requests`, 'requests', unless(''));
-  add('vmm', `${name}.run.exit_reason`, 'exit', (value) => (/UNKNOWN$/.test(value) ? null : value.replace(/^KVM_EXIT_/, '')));
+  add('vmm', `${name}.run.exit_reason`, 'exit', (value) =>
+    /UNKNOWN$/.test(value) ? null : value.replace(/^KVM_EXIT_/, ''),
+  );
   return facts;
 }
 
@@ -203,7 +236,8 @@ function newsOf(seen: Seen): News[] {
     if (type === 'action') target = /\bvm=(\S+)/.exec(text)?.[1] ?? '';
     if (type !== 'mark' || !NEWS.has(name)) continue;
     const vcpu = /\bvcpu (\d+)/.exec(text)?.[1];
-    if (vcpu !== undefined) news.push({ vm: /^(.+)\.vcpu\d+$/.exec(thread)?.[1] ?? target, vcpu: Number(vcpu), event: name, text });
+    if (vcpu !== undefined)
+      news.push({ vm: /^(.+)\.vcpu\d+$/.exec(thread)?.[1] ?? target, vcpu: Number(vcpu), event: name, text });
   }
   return news;
 }
@@ -233,7 +267,11 @@ function signalsOf(seen: Seen, vcpu: string, isTd: boolean, news: readonly News[
   } else if (happened('sipi_ignored')) {
     signals.push({ name: 'SIPI', fate: 'dropped', say: 'dropped: not waiting' });
   } else if (happened('sipi_delivered')) {
-    signals.push({ name: 'SIPI', fate: 'acted', say: `starts at ${/cs_base (\S+)/.exec(happened('sipi_delivered')!.text)?.[1] ?? vector}` });
+    signals.push({
+      name: 'SIPI',
+      fate: 'acted',
+      say: `starts at ${/cs_base (\S+)/.exec(happened('sipi_delivered')!.text)?.[1] ?? vector}`,
+    });
   }
   return signals;
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
-import css from './tokens.css?raw';
+
+const css = readFileSync(new URL('./tokens.css', import.meta.url), 'utf8');
 
 /** Relative luminance of `#rrggbb`, as WCAG 2.2 defines it. */
 function luminance(colour: string): number {
@@ -14,7 +16,10 @@ function contrast(a: string, b: string): number {
 }
 
 const tokens = Object.fromEntries(
-  [...css.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, light, dark]) => [name, [light!, dark!]]),
+  [...css.matchAll(/--([\w-]+): light-dark\((#\w{6}), (#\w{6})\)/g)].map(([, name, light, dark]) => [
+    name,
+    [light!, dark!],
+  ]),
 ) as Record<string, [string, string]>;
 const THEMES = ['light', 'dark'] as const;
 const GROUNDS = ['paper', 'sheet', 'wash', 'mark'];
@@ -23,7 +28,10 @@ const TEXT = ['ink', 'ink-soft', 'guest', 'seam', 'kvm', 'vmm', 'hardware', 'sig
 test.each(THEMES)('in the %s theme all text has a contrast of 4.5 on every ground', (theme) => {
   const i = THEMES.indexOf(theme);
   const low = GROUNDS.flatMap((ground) =>
-    TEXT.map((text) => ({ pair: `${text} on ${ground}`, ratio: contrast(tokens[text]![i]!, tokens[ground]![i]!) })),
+    TEXT.map((text) => ({
+      pair: `${text} on ${ground}`,
+      ratio: contrast(tokens[text]![i]!, tokens[ground]![i]!),
+    })),
   ).filter(({ ratio }) => ratio < 4.5);
   expect(low).toEqual([]);
 });

@@ -2,7 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { ActionDoc } from '../../src-lab/view';
 import { commandLine, complete, parseCommand, type Vocabulary } from './command';
 
-const param = (name: string, rest: Partial<ActionDoc['params'][number]> = {}): ActionDoc['params'][number] => ({
+const param = (
+  name: string,
+  rest: Partial<ActionDoc['params'][number]> = {},
+): ActionDoc['params'][number] => ({
   name,
   doc: name,
   type: 'integer',
@@ -21,16 +24,38 @@ const words: Vocabulary = {
   ],
   threads: ['vmm', 'td.vcpu0', 'td.vcpu1'],
   actions: [
-    { actor: 'vmm', verb: 'KVM_RUN', doc: 'Runs.', source: '', params: [vm, vcpu, param('immediate_exit', { min: 0, max: 1, default: '0' })] },
+    {
+      actor: 'vmm',
+      verb: 'KVM_RUN',
+      doc: 'Runs.',
+      source: '',
+      params: [vm, vcpu, param('immediate_exit', { min: 0, max: 1, default: '0' })],
+    },
     {
       actor: 'vmm',
       verb: 'KVM_SET_MP_STATE',
       doc: 'Sets.',
       source: '',
-      params: [vm, vcpu, param('mp_state', { type: 'choice', choices: ['RUNNABLE', 'INIT_RECEIVED', 'SIPI_RECEIVED'] })],
+      params: [
+        vm,
+        vcpu,
+        param('mp_state', { type: 'choice', choices: ['RUNNABLE', 'INIT_RECEIVED', 'SIPI_RECEIVED'] }),
+      ],
     },
-    { actor: 'guest', verb: 'ICR', doc: 'Sends.', source: '', params: [vm, vcpu, param('dest', { min: 0, max: 0xffff_ffff, default: '0' })] },
-    { actor: 'kvm', verb: 'kvm_vcpu_reset', doc: 'Resets.', source: '', params: [vm, vcpu, param('init_event', { type: 'boolean' })] },
+    {
+      actor: 'guest',
+      verb: 'ICR',
+      doc: 'Sends.',
+      source: '',
+      params: [vm, vcpu, param('dest', { min: 0, max: 0xffff_ffff, default: '0' })],
+    },
+    {
+      actor: 'kvm',
+      verb: 'kvm_vcpu_reset',
+      doc: 'Resets.',
+      source: '',
+      params: [vm, vcpu, param('init_event', { type: 'boolean' })],
+    },
   ],
 };
 const parse = (line: string) => parseCommand(line, words);
@@ -45,14 +70,24 @@ describe('parsing', () => {
   test('an action becomes an object whose actor is the key and whose verb is its value', () => {
     expect(parse('vmm KVM_SET_MP_STATE vm=td vcpu=1 mp_state=INIT_RECEIVED')).toEqual({
       ok: true,
-      input: { kind: 'act', action: { vmm: 'KVM_SET_MP_STATE', vm: 'td', vcpu: 1, mp_state: 'INIT_RECEIVED' } },
+      input: {
+        kind: 'act',
+        action: { vmm: 'KVM_SET_MP_STATE', vm: 'td', vcpu: 1, mp_state: 'INIT_RECEIVED' },
+      },
     });
   });
 
   test('numbers may be hexadecimal, truth values words or bits, and defaults stay out', () => {
-    expect(parse('guest ICR vm=td vcpu=0 dest=0xffffffff')).toMatchObject({ input: { action: { dest: 0xffff_ffff } } });
-    expect(parse('kvm kvm_vcpu_reset vm=td vcpu=0 init_event=1')).toMatchObject({ input: { action: { init_event: true } } });
-    expect(parse('vmm KVM_RUN vm=td vcpu=0')).toEqual({ ok: true, input: { kind: 'act', action: { vmm: 'KVM_RUN', vm: 'td', vcpu: 0 } } });
+    expect(parse('guest ICR vm=td vcpu=0 dest=0xffffffff')).toMatchObject({
+      input: { action: { dest: 0xffff_ffff } },
+    });
+    expect(parse('kvm kvm_vcpu_reset vm=td vcpu=0 init_event=1')).toMatchObject({
+      input: { action: { init_event: true } },
+    });
+    expect(parse('vmm KVM_RUN vm=td vcpu=0')).toEqual({
+      ok: true,
+      input: { kind: 'act', action: { vmm: 'KVM_RUN', vm: 'td', vcpu: 0 } },
+    });
   });
 
   test('verbs and choices may be typed in any case', () => {
@@ -94,11 +129,16 @@ describe('errors name the place and the nearest valid word', () => {
   test('a number outside its range names the range', () => {
     expect(errorOf('vmm KVM_RUN vm=td vcpu=8')).toMatchObject({ where: '8', message: 'vcpu is 0 to 7.' });
     expect(errorOf('vmm KVM_RUN vm=td vcpu=-1')).toMatchObject({ message: 'vcpu is 0 to 7.' });
-    expect(errorOf('vmm KVM_RUN vm=td vcpu=1.5')).toMatchObject({ message: 'vcpu is a whole number, decimal or 0x.' });
+    expect(errorOf('vmm KVM_RUN vm=td vcpu=1.5')).toMatchObject({
+      message: 'vcpu is a whole number, decimal or 0x.',
+    });
   });
 
   test('a parameter without default must be given', () => {
-    expect(errorOf('vmm KVM_RUN vm=td')).toMatchObject({ message: 'vcpu is missing: vcpu.', nearest: ['vcpu=0'] });
+    expect(errorOf('vmm KVM_RUN vm=td')).toMatchObject({
+      message: 'vcpu is missing: vcpu.',
+      nearest: ['vcpu=0'],
+    });
   });
 
   test('a parameter cannot be given twice, nor without a value', () => {

@@ -23,7 +23,8 @@ export interface CommandError {
   readonly message: string;
   readonly nearest: readonly string[];
 }
-export type Parsed = { readonly ok: true; readonly input: Input } | { readonly ok: false; readonly error: CommandError };
+export type Parsed =
+  { readonly ok: true; readonly input: Input } | { readonly ok: false; readonly error: CommandError };
 
 /** Commands of the session itself, beside the actions. `hold` goes before an action: it only begins it. */
 export const SESSION_WORDS = {
@@ -86,11 +87,13 @@ function parseSession(word: SessionWord, rest: readonly Token[], end: Span, { th
   if (extra !== undefined) return fail(extra, `"${word}" takes one word only.`);
   if (word === 'step') {
     const thread = threads.find((name) => sameWord(name, argument.text));
-    if (thread === undefined) return fail(argument, `There is no thread "${argument.text}".`, nearest(argument.text, threads));
+    if (thread === undefined)
+      return fail(argument, `There is no thread "${argument.text}".`, nearest(argument.text, threads));
     return { ok: true, input: { kind: 'step', thread } };
   }
   const moment = Number(argument.text);
-  if (!Number.isInteger(moment) || moment < 0) return fail(argument, 'A moment is a whole number, 0 or more.');
+  if (!Number.isInteger(moment) || moment < 0)
+    return fail(argument, 'A moment is a whole number, 0 or more.');
   return { ok: true, input: { kind: 'jump', moment } };
 }
 
@@ -102,7 +105,11 @@ function parseAction(tokens: readonly Token[], end: Span, vocabulary: Vocabulary
   if (actor === undefined) {
     const whose = vocabulary.actions.filter(({ verb }) => sameWord(verb, actorToken.text));
     if (whose.length > 0) {
-      return fail(actorToken, `A command begins with who acts.`, whose.map((doc) => `${doc.actor} ${doc.verb}`));
+      return fail(
+        actorToken,
+        `A command begins with who acts.`,
+        whose.map((doc) => `${doc.actor} ${doc.verb}`),
+      );
     }
     const words = [...actors, ...Object.keys(SESSION_WORDS)];
     return fail(actorToken, `Nothing here is called "${actorToken.text}".`, nearest(actorToken.text, words));
@@ -120,7 +127,8 @@ function parseAction(tokens: readonly Token[], end: Span, vocabulary: Vocabulary
     const name = equals < 0 ? token.text : token.text.slice(0, equals);
     const names = doc.params.map((param) => param.name);
     const param = doc.params.find((candidate) => sameWord(candidate.name, name));
-    if (param === undefined) return fail(token, `${doc.verb} has no parameter "${name}".`, nearest(name, names));
+    if (param === undefined)
+      return fail(token, `${doc.verb} has no parameter "${name}".`, nearest(name, names));
     if (equals < 0 || equals === token.text.length - 1) {
       return fail(token, `${param.name} needs a value: ${param.name}=${exampleOf(param, vocabulary)}.`);
     }
@@ -133,13 +141,17 @@ function parseAction(tokens: readonly Token[], end: Span, vocabulary: Vocabulary
   }
   const missing = doc.params.find((param) => param.default === null && !Object.hasOwn(values, param.name));
   if (missing !== undefined) {
-    return fail(end, `${missing.name} is missing: ${missing.doc}.`, [`${missing.name}=${exampleOf(missing, vocabulary)}`]);
+    return fail(end, `${missing.name} is missing: ${missing.doc}.`, [
+      `${missing.name}=${exampleOf(missing, vocabulary)}`,
+    ]);
   }
   const action = { [doc.actor]: doc.verb, ...values };
   return { ok: true, input: (hold ? { kind: 'act', action, hold: true } : { kind: 'act', action }) as Input };
 }
 
-type Value = { readonly value: string | number | boolean } | { readonly message: string; readonly nearest: readonly string[] };
+type Value =
+  | { readonly value: string | number | boolean }
+  | { readonly message: string; readonly nearest: readonly string[] };
 
 function parseValue(param: ParamDoc, text: string, vocabulary: Vocabulary): Value {
   switch (param.type) {
@@ -209,21 +221,33 @@ export function complete(line: string, cursor: number, vocabulary: Vocabulary): 
   const options = optionsAfter(words, partial.text, isHeld, vocabulary);
   const typed = partial.text.toLowerCase();
   const starts = options.filter(({ text }) => text.toLowerCase().startsWith(typed));
-  const includes = typed.length < 2 ? [] : options.filter((option) => !starts.includes(option) && option.text.toLowerCase().includes(typed));
+  const includes =
+    typed.length < 2
+      ? []
+      : options.filter((option) => !starts.includes(option) && option.text.toLowerCase().includes(typed));
   const matching = [...starts, ...includes];
   const isWhole = matching.length === 1 && matching[0]!.text === partial.text;
   return { ...span, options: isWhole ? [] : matching };
 }
 
-function optionsAfter(words: readonly string[], partial: string, isHeld: boolean, vocabulary: Vocabulary): Completion[] {
+function optionsAfter(
+  words: readonly string[],
+  partial: string,
+  isHeld: boolean,
+  vocabulary: Vocabulary,
+): Completion[] {
   const { actions, vms, threads } = vocabulary;
   const [first, second, ...rest] = words;
   if (first === undefined) {
-    const actors = actorsOf(actions).map((actor) => ({ text: actor, detail: `${actions.filter((doc) => doc.actor === actor).length} actions` }));
+    const actors = actorsOf(actions).map((actor) => ({
+      text: actor,
+      detail: `${actions.filter((doc) => doc.actor === actor).length} actions`,
+    }));
     const session = Object.entries(SESSION_WORDS).map(([text, { doc }]) => ({ text, detail: doc }));
     return isHeld ? actors : [...actors, ...session];
   }
-  if (sameWord(first, 'step')) return second === undefined ? threads.map((text) => ({ text, detail: 'thread' })) : [];
+  if (sameWord(first, 'step'))
+    return second === undefined ? threads.map((text) => ({ text, detail: 'thread' })) : [];
   const docs = actions.filter((doc) => sameWord(doc.actor, first));
   if (second === undefined) return docs.map(({ verb, doc }) => ({ text: verb, detail: doc }));
   const doc = docs.find(({ verb }) => sameWord(verb, second));
@@ -243,17 +267,24 @@ function optionsAfter(words: readonly string[], partial: string, isHeld: boolean
     if (param.type === 'choice') return param.choices;
     if (param.type === 'boolean') return ['true', 'false'];
     if (param.type === 'vcpu') {
-      const count = vms.find(({ name }) => name === vm)?.vcpus ?? Math.max(0, ...vms.map(({ vcpus }) => vcpus));
+      const count =
+        vms.find(({ name }) => name === vm)?.vcpus ?? Math.max(0, ...vms.map(({ vcpus }) => vcpus));
       return Array.from({ length: count }, (_, i) => String(i));
     }
     return param.default === null ? [] : [param.default];
   };
-  return values().map((value) => ({ text: `${param.name}=${value}`, detail: value === param.default ? 'default' : '' }));
+  return values().map((value) => ({
+    text: `${param.name}=${value}`,
+    detail: value === param.default ? 'default' : '',
+  }));
 }
 
 /** What a parameter is and what it may be, in one line. */
 export function describe(param: ParamDoc): string {
-  const range = param.type === 'integer' && param.min !== null && param.max !== null ? `, ${param.min} to ${param.max}` : '';
+  const range =
+    param.type === 'integer' && param.min !== null && param.max !== null
+      ? `, ${param.min} to ${param.max}`
+      : '';
   const otherwise = param.default === null ? '' : `; default ${param.default}`;
   return `${param.doc}${param.doc.includes(' to ') ? '' : range}${otherwise}`;
 }

@@ -2,7 +2,11 @@ import { expect, test } from 'vitest';
 import type { ActionDoc } from '../../src-lab/view';
 import { Composer } from './composer.svelte';
 
-const param = (name: string, type: ActionDoc['params'][number]['type'], value: string | null = null): ActionDoc['params'][number] => ({
+const param = (
+  name: string,
+  type: ActionDoc['params'][number]['type'],
+  value: string | null = null,
+): ActionDoc['params'][number] => ({
   name,
   doc: name,
   type,
@@ -11,7 +15,13 @@ const param = (name: string, type: ActionDoc['params'][number]['type'], value: s
   max: type === 'vcpu' ? 7 : null,
   default: value,
 });
-const action = (actor: string, verb: string, params: ActionDoc['params']): ActionDoc => ({ actor, verb, doc: '', source: '', params });
+const action = (actor: string, verb: string, params: ActionDoc['params']): ActionDoc => ({
+  actor,
+  verb,
+  doc: '',
+  source: '',
+  params,
+});
 const composer = (): Composer =>
   new Composer(() => ({
     vms: [
@@ -20,8 +30,16 @@ const composer = (): Composer =>
     ],
     threads: [],
     actions: [
-      action('vmm', 'KVM_RUN', [param('vm', 'vm'), param('vcpu', 'vcpu'), param('immediate_exit', 'integer', '0')]),
-      action('vmm', 'KVM_SET_MP_STATE', [param('vm', 'vm'), param('vcpu', 'vcpu'), param('mp_state', 'choice')]),
+      action('vmm', 'KVM_RUN', [
+        param('vm', 'vm'),
+        param('vcpu', 'vcpu'),
+        param('immediate_exit', 'integer', '0'),
+      ]),
+      action('vmm', 'KVM_SET_MP_STATE', [
+        param('vm', 'vm'),
+        param('vcpu', 'vcpu'),
+        param('mp_state', 'choice'),
+      ]),
       action('guest', 'HLT', [param('vm', 'vm'), param('vcpu', 'vcpu')]),
     ],
   }));

@@ -7,7 +7,8 @@ function distance(a: string, b: string): number {
     for (let j = 1; j <= b.length; j++) {
       const same = a[i - 1] === b[j - 1];
       let best = Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) best = Math.min(best, rows[i - 2]![j - 2]! + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        best = Math.min(best, rows[i - 2]![j - 2]! + 1);
       row.push(best);
     }
     rows.push(row);
@@ -26,7 +27,11 @@ export function nearest(word: string, words: readonly string[]): string[] {
   return words
     .map((candidate) => {
       const known = candidate.toLowerCase();
-      const part = known.startsWith(typed) ? 0.25 : typed.length > 2 && known.includes(typed) ? 0.5 : Infinity;
+      const part = known.startsWith(typed)
+        ? 0.25
+        : typed.length > 2 && known.includes(typed)
+          ? 0.5
+          : Infinity;
       return { candidate, far: Math.min(part, distance(typed, known)) };
     })
     .filter(({ candidate, far }) => far <= Math.max(1, Math.max(candidate.length, word.length) / 3))

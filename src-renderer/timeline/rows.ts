@@ -12,7 +12,13 @@ export interface TraceFilter {
   readonly text: string;
 }
 
-export const NO_FILTER: TraceFilter = { graph: true, tracepoints: true, marks: true, without: new Set(), text: '' };
+export const NO_FILTER: TraceFilter = {
+  graph: true,
+  tracepoints: true,
+  marks: true,
+  without: new Set(),
+  text: '',
+};
 
 function admits(filter: TraceFilter, event: EventView, needle: string): boolean {
   if (filter.without.has(event.layer)) return false;
@@ -42,7 +48,12 @@ export class TraceRows {
    * @param known - events there are.
    * @returns the indices of those that `filter` admits, ascending. The array is the same object as long as it only grows.
    */
-  of(event: (n: number) => EventView | undefined, known: number, generation: number, filter: TraceFilter): readonly number[] {
+  of(
+    event: (n: number) => EventView | undefined,
+    known: number,
+    generation: number,
+    filter: TraceFilter,
+  ): readonly number[] {
     if (generation !== this.#generation || filter !== this.#filter || known < this.#seen) {
       this.#rows = [];
       this.#seen = 0;

@@ -1,0 +1,85 @@
+import type { App } from './app.svelte';
+import type { LabState } from './lab/lab.svelte';
+import type { CommandId } from './shortcuts';
+
+/** What a key, a menu item or the palette asks for. */
+export interface Command {
+  /** Whether it makes sense now. */
+  can(): boolean;
+  run(): unknown;
+}
+
+/** What every command does. One without an entry does not compile. */
+export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
+  const anywhere = (run: () => unknown, can: () => boolean = () => true): Command => ({ can, run });
+  const inLab = (run: (lab: LabState) => unknown, can: (lab: LabState) => boolean = () => true): Command => ({
+    can: () => app.lab !== null && can(app.lab),
+    run: () => app.lab !== null && run(app.lab),
+  });
+  /** Done by a component that is there as long as it can be done. */
+  const there = (id: CommandId): Command => inLab(() => app.doers.get(id)?.());
+  return {
+    palette: anywhere(() => (app.dialog = 'palette')),
+    shortcuts: anywhere(() => (app.dialog = 'shortcuts')),
+    settings: anywhere(() => (app.dialog = 'settings')),
+    'theme-system': anywhere(() => app.change({ theme: 'system' })),
+    'theme-light': anywhere(() => app.change({ theme: 'light' })),
+    'theme-dark': anywhere(() => app.change({ theme: 'dark' })),
+    'text-larger': anywhere(
+      () => app.resizeText(1),
+      () => app.nextTextSize(1) !== undefined,
+    ),
+    'text-smaller': anywhere(
+      () => app.resizeText(-1),
+      () => app.nextTextSize(-1) !== undefined,
+    ),
+    'text-reset': anywhere(() => app.change({ textScale: 100 })),
+    home: inLab(() => app.home()),
+    export: inLab(() => app.export()),
+    restart: inLab(() => (app.dialog = 'restart')),
+    'next-region': there('next-region'),
+    'previous-region': there('previous-region'),
+    'focus-guide': there('focus-guide'),
+    'focus-stage': there('focus-stage'),
+    'focus-state': there('focus-state'),
+    'focus-timeline': there('focus-timeline'),
+    'focus-console': there('focus-console'),
+    'search-state': there('search-state'),
+    'filter-trace': there('filter-trace'),
+    'compose-action': there('compose-action'),
+    'stage-as-table': inLab((lab) => (lab.stageAsTable = !lab.stageAsTable)),
+    step: inLab(
+      (lab) => lab.stepThread(lab.thread!.name),
+      (lab) => lab.thread?.enabled === true,
+    ),
+    run: inLab(
+      (lab) => lab.run(),
+      ({ machine }) => machine.threads.some(({ enabled }) => enabled),
+    ),
+    back: inLab(
+      (lab) => lab.jump(lab.machine.moment - 1),
+      ({ machine }) => machine.moment > 0,
+    ),
+    forward: inLab(
+      (lab) => lab.jump(lab.machine.moment + 1),
+      ({ machine }) => machine.moment < machine.last,
+    ),
+    'first-moment': inLab(
+      (lab) => lab.jump(0),
+      ({ machine }) => machine.moment > 0,
+    ),
+    'last-moment': inLab(
+      (lab) => lab.jump(lab.machine.last),
+      ({ machine }) => machine.moment < machine.last,
+    ),
+    reset: inLab((lab) => lab.reset()),
+    'next-step': inLab(
+      (lab) => lab.goTo(lab.nextStep!.id),
+      (lab) => lab.nextStep !== undefined && lab.isReachable(lab.nextStep.id),
+    ),
+    'previous-step': inLab(
+      (lab) => lab.goTo(lab.previousStep!.id),
+      (lab) => lab.previousStep !== undefined,
+    ),
+  };
+}

@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'vitest';
+import type { InputReply } from '../../src-lab/view';
+import { delta, event, reply, sessionView, thread } from '../testing';
+import { LabState, type Input } from './lab.svelte';
+
+interface Desk {
+  readonly lab: LabState;
+  readonly sent: Input[];
+  readonly said: string[];
+}
+/** A lab whose inputs are answered by `answer`; null is a call that failed. */
+function lab(answer: (input: Input) => Partial<InputReply> | null = () => ({}), view = sessionView()): Desk {
+  const sent: Input[] = [];
+  const said: string[] = [];
+  const state = new LabState(view, {
+    say: (sentence) => said.push(sentence),
+    send: async (_, input) => {
+      sent.push(input);
+      const given = answer(input);
+      return given === null ? null : reply(view, given);
+    },
+  });
+  return { lab: state, sent, said };
+}
+
+describe('inputs', () => {
+  test('a refused input says so and changes nothing of the progress', async () => {
+    const { lab: state, said } = lab(() => ({ accepted: false, refused: 'Nothing can step.', inputs: 0 }));
+    expect(await state.run()).toBe(false);
+    expect(state.refused).toEqual({ command: 'run', why: 'Nothing can step.' });
+    expect(said).toEqual(['run was refused. Nothing can step.']);
+  });
+
+  test('the next accepted input clears the refusal', async () => {
+    let refuse = true;
+    const { lab: state } = lab(() => (refuse ? { accepted: false, refused: 'No.' } : {}));
+    await state.run();
+    refuse = false;
+    await state.reset();
+    expect(state.refused).toBeNull();
+  });
+
+  test('a call that failed leaves everything as it was', async () => {
+    const { lab: state, said } = lab(() => null);
+    expect(await state.act({ vmm: 'KVM_RUN' }, 'vmm KVM_RUN')).toBe(false);
+    expect([state.inputs, state.refused, said]).toEqual([0, null, []]);
+  });
+
+  test('an action is followed by its outcome, for those who listen', async () => {
+    const outcome = {
+      command: 'vmm KVM_RUN',
+      kind: 'returned' as const,
+      value: '-EINVAL',
+      exit: null,
+      say: 'KVM_RUN returned -EINVAL.',
+    };
+    const { lab: state, said } = lab(() => ({ machine: delta({ outcome }) }));
+    await state.act({ vmm: 'KVM_RUN' }, 'vmm KVM_RUN');
+    expect(said).toEqual(['KVM_RUN returned -EINVAL.']);
+  });
+});
+
+describe('scrubbing', () => {
+  const far = { ...sessionView(), machine: { ...sessionView().machine, moment: 0, last: 100 } };
+  const toMoment = (input: Input): Partial<InputReply> => ({
+    machine: delta({ moment: input.kind === 'jump' ? input.moment : 0, last: 100 }),
+  });
+
+  test('sends one jump at a time, and of those that waited only the last', async () => {
+    const { lab: state, sent } = lab(toMoment, far);
+    const first = state.jump(10);
+    for (const moment of [20, 30, 40]) void state.jump(moment);
+    await first;
+    expect(sent).toEqual([
+      { kind: 'jump', moment: 10 },
+      { kind: 'jump', moment: 40 },
+    ]);
+    expect(state.machine.moment).toBe(40);
+  });
+
+  test('stays within the line of history', async () => {
+    const { lab: state, sent } = lab(toMoment, far);
+    await state.jump(-5);
+    await state.jump(500);
+    expect(sent).toEqual([{ kind: 'jump', moment: 100 }]);
+  });
+
+  test('a finding leads to its event and its moment', async () => {
+    const { lab: state, sent } = lab(toMoment, far);
+    await state.showEvent(7, 42);
+    expect(sent).toEqual([{ kind: 'jump', moment: 42 }]);
+    expect([state.event, state.tab]).toEqual([7, 'trace']);
+  });
+});
+
+describe('the chosen thread', () => {
+  const threads = [thread('vmm'), thread('td.vcpu0')];
+
+  test('follows who acted last until one is chosen', async () => {
+    const { lab: state } = lab(() => ({
+      machine: delta({ threads, events: [event(0, { thread: 'td.vcpu0' })], moment: 1, last: 1 }),
+    }));
+    expect(state.thread?.name).toBe('vmm');
+    await state.run();
+    expect([state.thread?.name, state.follows]).toEqual(['td.vcpu0', true]);
+    state.choose('vmm');
+    await state.run();
+    expect([state.thread?.name, state.follows]).toEqual(['vmm', false]);
+    state.choose(null);
+    expect(state.thread?.name).toBe('td.vcpu0');
+  });
+});
+
+describe('steps', () => {
+  test('the next step is reachable when main says so, not before', () => {
+    const { lab: state } = lab();
+    expect(state.nextStep?.id).toBe('two');
+    expect(state.isReachable('two')).toBe(false);
+    expect(state.previousStep).toBeUndefined();
+  });
+
+  test('a step is settled when its own checkpoints are passed or shown', () => {
+    const view = sessionView();
+    const passed = {
+      ...view.progress,
+      checkpoints: view.progress.checkpoints.map((one) =>
+        one.id === 'first' ? { ...one, state: 'revealed' as const } : one,
+      ),
+    };
+    const { lab: state } = lab(() => ({}), { ...view, progress: passed });
+    expect([state.isSettled('one'), state.isSettled('two')]).toEqual([true, false]);
+  });
+
+  test('a sequence under way survives leaving the step', () => {
+    const { lab: state } = lab();
+    state.ordering('first', ['a', 'b']).put('b');
+    expect(state.ordering('first', ['a', 'b']).placed).toEqual(['b']);
+  });
+});

@@ -1,0 +1,120 @@
+import type { EventView, InputReply, MachineDelta, SessionView, ThreadView } from '../src-lab/view';
+
+/** Small views for unit tests of the screen's state. The machine of `src-sim` is tested where it lives. */
+
+export const thread = (name: string, rest: Partial<ThreadView> = {}): ThreadView => ({
+  name,
+  cpu: 0,
+  layer: 'vmm',
+  status: 'idle',
+  enabled: false,
+  stack: [],
+  ...rest,
+});
+
+export const event = (n: number, rest: Partial<EventView> = {}): EventView => ({
+  n,
+  moment: n + 1,
+  ns: n * 50,
+  thread: 'vmm',
+  cpu: 0,
+  layer: 'kvm',
+  depth: 0,
+  type: 'mark',
+  name: `event_${n}`,
+  text: '',
+  say: `Event ${n}.`,
+  source: 'S-1',
+  ...rest,
+});
+
+export const delta = (rest: Partial<MachineDelta> = {}): MachineDelta => ({
+  changed: [],
+  threads: [thread('vmm'), thread('td.vcpu0')],
+  keep: 0,
+  events: [],
+  moment: 0,
+  last: 0,
+  outcome: null,
+  ...rest,
+});
+
+export function sessionView(rest: Partial<SessionView> = {}): SessionView {
+  const field = (path: string) => ({
+    path,
+    doc: path,
+    source: '',
+    layer: 'kvm' as const,
+    kind: 'number' as const,
+    width: 8,
+    names: [],
+  });
+  const { keep: _keep, changed: _changed, ...now } = delta();
+  const standing = (id: string) => ({
+    id,
+    state: 'open' as const,
+    attempts: 0,
+    earned: 0,
+    hints: [],
+    answer: null,
+    verdict: null,
+  });
+  const checkpoint = (id: string, step: string) => ({
+    id,
+    step,
+    kind: 'predict' as const,
+    title: id,
+    ask: [],
+    points: 2,
+    hintCosts: [],
+    form: { type: 'value' as const, label: id },
+    runs: [],
+  });
+  return {
+    session: '3f0c1f0e-58b5-4c9f-9a0e-5d1f8a3f3c11',
+    lab: {
+      id: 'some-lab',
+      number: 1,
+      title: 'Some lab',
+      summary: '',
+      minutes: 5,
+      objectives: [],
+      prerequisites: [],
+      points: 4,
+      policy: { retry: 'best', wrongCosts: 0, revealAfter: 3 },
+      steps: [
+        { id: 'one', title: 'One', gate: true, body: [] },
+        { id: 'two', title: 'Two', gate: false, body: [] },
+      ],
+      checkpoints: [checkpoint('first', 'one'), checkpoint('second', 'two')],
+      contentHash: '',
+    },
+    progress: {
+      step: 'one',
+      reachable: ['one'],
+      checkpoints: [standing('first'), standing('second')],
+      score: 0,
+      points: 4,
+      complete: false,
+    },
+    machine: {
+      ...now,
+      events: [],
+      fields: [field('td.vcpu0.mp_state'), field('last.return')],
+      values: ['RUNNABLE', '0'],
+    },
+    actions: [],
+    vms: [{ name: 'td', vcpus: 1 }],
+    inputs: 0,
+    ...rest,
+  };
+}
+
+export const reply = (view: SessionView, rest: Partial<InputReply> = {}): InputReply => ({
+  accepted: true,
+  refused: null,
+  inputs: 1,
+  progress: view.progress,
+  machine: delta(),
+  ...rest,
+});
