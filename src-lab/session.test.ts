@@ -346,4 +346,15 @@ describe('the machine', () => {
     expect(l.refusal(look)).toBe('The history of this machine is full. Reset it to go on.');
     l.does(reset, look);
   });
+
+  test('must be reset when too much was done on it', () => {
+    const l = learner();
+    const boot = act('boot td vm=td vcpus=8');
+    while (l.timeline.machine.actionsBegun < MACHINE_LIMITS.actions) l.does(boot);
+    expect(l.refusal(boot)).toBe('The history of this machine is full. Reset it to go on.');
+    const { last } = l.timeline;
+    const hash = l.timeline.machine.hash();
+    expect(l.does(jump(0), jump(last)).timeline.machine.hash()).toBe(hash);
+    l.does(reset, boot);
+  });
 });

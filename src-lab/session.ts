@@ -23,8 +23,8 @@ export type Applied =
 
 /** The answer by which a learner gives up a `state` checkpoint. */
 export const GIVE_UP = 'give-up';
-/** Moments and lines of history that one machine may have before it must be reset: they are kept in memory. */
-export const MACHINE_LIMITS = { moments: 200_000, lines: 200 } as const;
+/** Moments, actions and lines of history that one machine may have before it must be reset: they are kept in memory. */
+export const MACHINE_LIMITS = { moments: 200_000, actions: 30_000, lines: 200 } as const;
 
 /** How a learner stands with a checkpoint. */
 interface Standing {
@@ -147,7 +147,12 @@ export class LabSession {
 
   private operate(act: () => void): Applied {
     const { timeline } = this;
-    if (timeline.last >= MACHINE_LIMITS.moments || timeline.history.length >= MACHINE_LIMITS.lines) {
+    const { moments, actions, lines } = MACHINE_LIMITS;
+    if (
+      timeline.last >= moments ||
+      timeline.machine.actionsBegun >= actions ||
+      timeline.history.length >= lines
+    ) {
       return no('The history of this machine is full. Reset it to go on.');
     }
     this.leaveLine();
