@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Input } from '../src-lab/input';
@@ -447,6 +447,20 @@ describe('an export', () => {
     expect(readdirSync(exports)).toHaveLength(2);
     expect(codes(sent('notice') as { id: string }[])).toEqual(['exported']);
   });
+});
+
+test('an export that cannot be written says so and changes nothing', async () => {
+  const where = folders();
+  writeSmallLab(where.labs);
+  const { open, input, exports, call, desktop, begin, sent } = start(where);
+  await begin();
+  const { session } = await open();
+  await input(session, step);
+  rmSync(exports, { recursive: true });
+  expect(await call('lab.export', { session })).toMatchObject({ ok: false, code: 'not_exported' });
+  await desktop.exportEvery();
+  expect(codes(sent('notice') as { id: string }[])).toEqual(['not_exported']);
+  expect(await input(session, { kind: 'reset' })).toMatchObject({ inputs: 2 });
 });
 
 describe('notices', () => {

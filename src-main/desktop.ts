@@ -5,7 +5,7 @@ import type { InputReply, SessionView } from '../src-lab/view';
 import { writeAtomic } from './atomic';
 import type { EventName, Handlers, LabSummary, Notice, Payload, Settings } from './contract';
 import type { Log } from './log';
-import { noticeOf, paragraphOf, writeFaultOf, type LossReason, type News } from './notices';
+import { noticeOf, paragraphOf, writeFaultOf, type LossReason, type News, type WriteFault } from './notices';
 import type { Progress } from './progress';
 import { Refusal } from './serve';
 import { stamp, type Remembered } from './settings';
@@ -143,8 +143,7 @@ export class Desktop {
       }
       this.tell({ code: 'exported', folder, attempts: attempts.length });
     } catch (error) {
-      this.#world.log('export failed', error);
-      this.tell({ code: 'not_exported', why: writeFaultOf((error as NodeJS.ErrnoException).code ?? '') });
+      this.tell({ code: 'not_exported', why: this.#exportFault(error) });
     }
   }
 
@@ -372,11 +371,16 @@ export class Desktop {
     try {
       writeAtomic(file, transcriptFile(attempt.header, lines), 0o644);
     } catch (error) {
-      const why = writeFaultOf((error as NodeJS.ErrnoException).code ?? '');
-      this.#world.log('export failed', error);
-      throw new Refusal('not_exported', paragraphOf({ code: 'not_exported', why }));
+      throw new Refusal('not_exported', paragraphOf({ code: 'not_exported', why: this.#exportFault(error) }));
     }
     return { file, inputs: lines.length };
+  }
+
+  /** Logs the error's code only: the path that the learner chose may hold names. */
+  #exportFault(error: unknown): WriteFault {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException;
+    this.#world.log('export failed', { code });
+    return writeFaultOf(code);
   }
 
   /** Keeps a change of settings, open lab or window place; tells the learner when it cannot be written. */

@@ -1,4 +1,5 @@
 import { app, Menu, shell, type MenuItemConstructorOptions } from 'electron';
+import { mkdirSync } from 'node:fs';
 import type { MenuCommand } from './contract';
 
 export interface MenuActions {
@@ -61,10 +62,20 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
       role: 'help',
       submenu: [
         ask('Keyboard shortcuts', 'shortcuts', 'F1'),
-        { label: 'Show log', click: () => void shell.openPath(logs) },
+        { label: 'Show log', click: () => showFolder(logs) },
         ...(mac ? [] : [{ role: 'about' } as const]),
       ],
     },
   ];
   return Menu.buildFromTemplate(template);
+}
+
+/** Shows a folder in the system's file manager; it is made when nothing was logged yet. */
+function showFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch {
+    // The system says that there is no such folder.
+  }
+  void shell.openPath(folder);
 }
