@@ -16,7 +16,7 @@ interface Line {
   readonly parent: number | null;
   readonly from: number;
   /** Per moment: a thread's index, or `-1 - n` for the n-th action of `actions`. */
-  log: Int16Array;
+  log: Int32Array;
   length: number;
   actions: Action[];
   /** Moments at which settling was cut off by the step limit. */
@@ -47,7 +47,7 @@ export class Timeline {
       id: 0,
       parent: null,
       from: 0,
-      log: new Int16Array(256),
+      log: new Int32Array(256),
       length: 0,
       actions: [],
       overruns: new Set(),
@@ -178,7 +178,7 @@ export class Timeline {
   private append(choice: number): void {
     const { line } = this;
     if (line.length === line.log.length) {
-      const grown = new Int16Array(line.log.length * 2);
+      const grown = new Int32Array(line.log.length * 2);
       grown.set(line.log);
       line.log = grown;
     }
