@@ -101,6 +101,11 @@ const stages = [
       ),
   },
   {
+    name: 'facts',
+    needs: 'packages',
+    run: (more) => one(run(process.execPath, ['scripts/conformance.mjs', '--check', ...more], quiet)),
+  },
+  {
     name: 'unit',
     needs: 'packages',
     async run(more) {
