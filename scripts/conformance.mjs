@@ -12,7 +12,9 @@ const PAGE = 'docs/conformance.md';
 /** @type {Record<string, string>} */
 const facts = JSON.parse(readFileSync(join(root, 'labs/facts.json'), 'utf8'));
 const ids = Object.keys(facts);
-const prefixes = [...new Set(ids.map((id) => id.replace(/-\d+[a-z]?$/, '')))].sort((a, b) => b.length - a.length);
+const prefixes = [...new Set(ids.map((id) => id.replace(/-\d+[a-z]?$/, '')))].sort(
+  (a, b) => b.length - a.length,
+);
 /** An id, or a range of ids of one prefix: `VCPU-1 to VCPU-9`. */
 const CITATION = new RegExp(
   `(?<![A-Za-z:-])(${prefixes.join('|')})-(\\d+[a-z]?)(?:(?: to |\\.\\.)(?:\\1-)?(\\d+))?`,
@@ -68,7 +70,8 @@ const status = (id) => (asserted.has(id) ? 'asserted' : modelled.has(id) ? 'mode
 
 function page() {
   const groups = [...new Set(ids.map(groupOf))];
-  const count = (/** @type {string[]} */ of, /** @type {string} */ what) => of.filter((id) => status(id) === what).length;
+  const count = (/** @type {string[]} */ of, /** @type {string} */ what) =>
+    of.filter((id) => status(id) === what).length;
   const rows = groups.map((group) => {
     const own = ids.filter((id) => groupOf(id) === group);
     return `| ${group} | ${own.length} | ${count(own, 'asserted')} | ${count(own, 'modelled')} | ${count(own, 'later')} |`;
