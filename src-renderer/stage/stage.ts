@@ -251,7 +251,7 @@ function signalsOf(seen: Seen, vcpu: string, isTd: boolean, news: readonly News[
     signals.push(
       isTd
         ? { name: 'INIT', fate: 'stopped', say: 'held by KVM' }
-        : { name: 'INIT', fate: 'waits', say: 'latched, resets at the next look' },
+        : { name: 'INIT', fate: 'waits', say: 'latched, will reset' },
     );
   } else if (!isTd && happened('vcpu_reset')?.text.includes('yes')) {
     signals.push({ name: 'INIT', fate: 'acted', say: 'reset the vCPU' });
@@ -259,7 +259,7 @@ function signalsOf(seen: Seen, vcpu: string, isTd: boolean, news: readonly News[
   if (latched.includes('SIPI')) {
     signals.push(
       isTd
-        ? { name: 'SIPI', fate: 'stopped', say: `${vector}, to be dropped` }
+        ? { name: 'SIPI', fate: 'stopped', say: 'held by KVM' }
         : { name: 'SIPI', fate: 'waits', say: `${vector}, latched` },
     );
   } else if (happened('sipi_blocked')) {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ActionDoc } from '../../src-lab/view';
-import { commandLine, complete, parseCommand, type Vocabulary } from './command';
+import { commandLine, complete, parseCommand, withoutDefaults, type Vocabulary } from './command';
 
 const param = (
   name: string,
@@ -188,4 +188,14 @@ test('a command line lists given parameters in the order of the declaration', ()
   expect(commandLine(words.actions[1]!, { mp_state: 'RUNNABLE', vcpu: '1', vm: 'td', other: 'x' })).toBe(
     'vmm KVM_SET_MP_STATE vm=td vcpu=1 mp_state=RUNNABLE',
   );
+});
+
+test('a command is shown without what goes without saying', () => {
+  expect(withoutDefaults('vmm KVM_RUN vm=td vcpu=0 immediate_exit=0', words)).toBe(
+    'vmm KVM_RUN vm=td vcpu=0',
+  );
+  expect(withoutDefaults('vmm KVM_RUN vm=td vcpu=0 immediate_exit=1', words)).toBe(
+    'vmm KVM_RUN vm=td vcpu=0 immediate_exit=1',
+  );
+  expect(withoutDefaults('step td.vcpu0', words)).toBe('step td.vcpu0');
 });

@@ -199,6 +199,17 @@ export function commandLine(doc: ActionDoc, values: Readonly<Record<string, stri
   return [doc.actor, doc.verb, ...words].join(' ');
 }
 
+/** The command without the parameters that are as they would be by default. A command that is not understood stays. */
+export function withoutDefaults(line: string, { actions }: Vocabulary): string {
+  const [actor, verb, ...words] = line.split(' ');
+  const doc = actions.find((one) => one.actor === actor && one.verb === verb);
+  if (doc === undefined) return line;
+  const given = words.filter(
+    (word) => !doc.params.some(({ name, default: value }) => word === `${name}=${value}`),
+  );
+  return [actor, verb, ...given].join(' ');
+}
+
 /** A way to go on with the word at the cursor. */
 export interface Completion {
   readonly text: string;
