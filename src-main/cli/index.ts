@@ -1,26 +1,18 @@
-import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { checkLab } from '../../src-lab/check';
-import { Facts } from '../../src-lab/schema';
-import { explainLabFault, labFolders, readLab } from '../labs';
+import { main } from './program';
+import { showsColors } from './terminal';
 
-/** `seamlab lab check [NAME]`. The other commands join it here. */
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'labs');
-const [noun, verb, name] = process.argv.slice(2);
-if (noun !== 'lab' || verb !== 'check') {
-  process.stderr.write('usage: seamlab lab check [NAME]\n');
-  process.exitCode = 2;
-} else {
-  const facts = Facts.parse(JSON.parse(readFileSync(join(root, 'facts.json'), 'utf8')));
-  for (const folder of name ? [name] : labFolders(root)) {
-    const read = readLab(join(root, folder));
-    const issues = read.ok ? checkLab(read.files, facts).issues : [];
-    if (!read.ok) process.stderr.write(`${folder}: ${explainLabFault(read.fault)}\n`);
-    for (const { file, line, column, message, remedy } of issues) {
-      process.stderr.write(`labs/${folder}/${file}:${line}:${column}: ${message} ${remedy}\n`);
-    }
-    if (!read.ok || issues.length > 0) process.exitCode = 1;
-    else process.stdout.write(`${folder}: good\n`);
-  }
-}
+/** The entry of the command line: `bin/seamlab.mjs` loads it, built, from out/main. */
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+// A reader that has seen enough, such as head, closes the pipe: that is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+process.exitCode = await main(process.argv.slice(2), {
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  color: showsColors(process.stdout, process.env),
+  root,
+});

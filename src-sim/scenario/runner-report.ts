@@ -102,6 +102,10 @@ export const Report = z.strictObject({
   state: z.record(Text, Text),
   /** Hash of the final state, 16 hexadecimal digits. */
   hash: z.string().regex(/^[0-9a-f]{16}$/),
+  /** File that was run; the command line adds it. */
+  file: Text.optional(),
+  /** Values at one moment, when the command line was asked for them. */
+  shown: z.strictObject({ moment: Index, values: z.record(Text, Text) }).optional(),
 });
 export type Report = z.infer<typeof Report>;
 
@@ -109,6 +113,7 @@ export type Report = z.infer<typeof Report>;
 export const FaultReport = z.strictObject({
   seamlab: z.literal('report/1'),
   outcome: z.literal('invalid'),
+  file: Text.optional(),
   errors: z.array(z.strictObject({ ...Place, code: Text, message: Text, nearest: z.array(Text) })),
 });
 export type FaultReport = z.infer<typeof FaultReport>;

@@ -35,12 +35,13 @@ export function reportText(report: Report, paint: Paint = PLAIN, bringUp = false
     );
     if (step.say !== '') lines.push(ending(step, paint));
     const own = report.expectations.filter((expectation) => expectation.step === step.n);
-    lines.push(...own.flatMap((expectation) => verdict(expectation, paint)), '');
+    lines.push(...own.flatMap((expectation) => verdictText(expectation, paint)), '');
   }
   const atEnd = report.expectations.filter((expectation) => expectation.step === null);
-  if (atEnd.length > 0) lines.push(paint.strong('[end]'), ...atEnd.flatMap((one) => verdict(one, paint)), '');
+  if (atEnd.length > 0)
+    lines.push(paint.strong('[end]'), ...atEnd.flatMap((one) => verdictText(one, paint)), '');
   if (report.omitted > 0) lines.push(`${report.omitted} more events are not shown.`);
-  return [...lines, summary(report, paint), ''].join('\n');
+  return [...lines, summaryText(report, paint), ''].join('\n');
 }
 
 function ending({ outcome, say }: StepReport, paint: Paint): string {
@@ -48,7 +49,8 @@ function ending({ outcome, say }: StepReport, paint: Paint): string {
   return outcome === 'stuck' || outcome === 'limit' ? paint.bad(line) : line;
 }
 
-function verdict(
+/** What became of an expectation: one line when it holds, two when it does not. */
+export function verdictText(
   { holds, expected, observed, moment, line, column }: ExpectationReport,
   paint: Paint,
 ): string[] {
@@ -60,7 +62,8 @@ function verdict(
   ];
 }
 
-function summary({ outcome, limit, steps, expectations, moments }: Report, paint: Paint): string {
+/** The whole in one line. */
+export function summaryText({ outcome, limit, steps, expectations, moments }: Report, paint: Paint): string {
   const held = expectations.filter(({ holds }) => holds).length;
   const stuck = steps.filter((step) => step.outcome === 'stuck').length;
   const counts = [

@@ -123,9 +123,9 @@ export const ScenarioFile = z
   })
   .meta({ id: 'scenario', title: 'Seamlab scenario', description: 'See docs/scenarios.md' });
 
-/** The published JSON Schema of scenario files (draft 2020-12), as text. */
+/** The published JSON Schema of scenario files, as text: draft 7, the one that editors read. */
 export function scenarioJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(ScenarioFile, { io: 'input' }), null, 2)}\n`;
+  return `${JSON.stringify(z.toJSONSchema(ScenarioFile, { io: 'input', target: 'draft-07' }), null, 2)}\n`;
 }
 
 /** A condition, and where it stands. */

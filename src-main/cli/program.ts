@@ -1,0 +1,139 @@
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { STATUS, type Status, type Terminal } from './terminal';
+
+/**
+ * Runs one command line.
+ *
+ * What a command needs is loaded when it is used: `--help` and a small scenario must not wait for everything else.
+ *
+ * @param args - what follows the program's name.
+ * @returns the exit status; see `STATUS`.
+ */
+export async function main(args: readonly string[], terminal: Terminal): Promise<Status> {
+  let status: Status = STATUS.held;
+  const program = build(terminal, (ended) => (status = ended));
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    // Help and version are no errors to the one who asked for them.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? STATUS.held : STATUS.wrong;
+    throw error;
+  }
+}
+
+function build(terminal: Terminal, end: (status: Status) => void): Command {
+  const program = new Command('seamlab')
+    .description('Runs scenarios on the simulated machine, grades transcripts of labs, checks labs.')
+    .version(version(terminal.root), '-V, --version', 'print the version and exit')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => terminal.out(text),
+      writeErr: (text) => terminal.err(text),
+      getOutHasColors: () => terminal.color,
+      getErrHasColors: () => terminal.color,
+    })
+    .showHelpAfterError('(seamlab --help tells how)')
+    .addHelpText('after', EXIT_STATUS);
+
+  example(
+    program
+      .command('run')
+      .description('Run scenario files: print trace and verdicts.')
+      .argument('<files...>', 'scenario files (YAML)')
+      .option('-j, --json', 'print one JSON document a file')
+      .option('-q, --quiet', 'print failed expectations and the result only')
+      .option('-b, --bring-up', 'also show what happens inside "boot"')
+      .option('-a, --at <moment>', 'print state at this moment instead of the trace', moment)
+      .option('-s, --show <paths...>', 'state paths to print, whole or their beginning; default: all')
+      .action(async (files: string[], options: { at?: number; show?: string[] }) => {
+        const { runFiles } = await import('./run');
+        end(runFiles(files, options, terminal));
+      }),
+    [
+      'seamlab run init.yaml',
+      'seamlab run init.yaml --at 120 --show td.vcpu1.mp_state td.vcpu1.apic',
+      'seamlab run --quiet src-sim/scenario/examples/*.yaml',
+      'seamlab run init.yaml --json | jq .expectations',
+    ],
+  );
+  example(
+    program
+      .command('grade')
+      .description('Grade transcripts that the application exported, by replaying them.')
+      .argument('<files...>', 'transcripts')
+      .option('-j, --json', 'print one JSON document')
+      .option('--labs <folder>', 'folder of the labs', join(terminal.root, 'labs'))
+      .action(async (files: string[], options: { json?: true; labs: string }) => {
+        const { gradeFiles } = await import('./grade');
+        end(gradeFiles(files, options, terminal));
+      }),
+    ['seamlab grade ann.seamlab bob.seamlab', 'seamlab grade class/*.seamlab --json'],
+  );
+  const lab = program.command('lab').description('Tools for authors of labs.');
+  example(
+    lab
+      .command('check')
+      .description('Check labs as their authors must leave them.')
+      .argument('[name]', 'folder name of a lab; default: all')
+      .option('-j, --json', 'print one JSON document')
+      .option('--labs <folder>', 'folder of the labs', join(terminal.root, 'labs'))
+      .action(async (name: string | undefined, options: { json?: true; labs: string }) => {
+        const { checkLabs } = await import('./lab');
+        end(checkLabs(name, options, terminal));
+      }),
+    ['seamlab lab check', 'seamlab lab check 02-init-sipi'],
+  );
+  example(
+    lab
+      .command('schema')
+      .description('Print the JSON Schema of a file that authors of labs write.')
+      .argument('[file]', 'lab, solution or wrong', 'lab')
+      .action(async (file: string) => {
+        const { labSchema } = await import('./lab');
+        end(labSchema(file, terminal));
+      }),
+    ['seamlab lab schema > lab.schema.json', 'seamlab lab schema solution'],
+  );
+  const scenario = program.command('scenario').description('Tools for authors of scenarios.');
+  example(
+    scenario
+      .command('schema')
+      .description('Print the JSON Schema of scenario files.')
+      .action(async () => {
+        const { scenarioJsonSchema } = await import('../../src-sim/scenario/scenario-format');
+        terminal.out(scenarioJsonSchema());
+      }),
+    ['seamlab scenario schema > scenario.schema.json'],
+  );
+  return program;
+}
+
+const EXIT_STATUS = `
+Exit status:
+  0  everything held
+  1  an expectation or a lab failed, or a transcript was refused
+  2  a file or the command line is wrong; standard error says where
+  3  a limit was reached before the end
+
+Examples:
+  $ seamlab run src-sim/scenario/examples/td-init-stays-latched.yaml
+  $ seamlab grade ann.seamlab
+  $ seamlab lab check
+`;
+
+function example(command: Command, lines: readonly string[]): void {
+  command.addHelpText('after', `\nExamples:\n${lines.map((line) => `  $ ${line}\n`).join('')}`);
+}
+
+function moment(text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A moment is a whole number from 0 on.');
+  return Number(text);
+}
+
+function version(root: string): string {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return version;
+}
