@@ -13,6 +13,8 @@ const folder = join(import.meta.dirname, 'examples');
 const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
 const textOf = (file: string): string => readFileSync(join(folder, file), 'utf8');
 
+const facts = JSON.parse(readFileSync(join(import.meta.dirname, '../../labs/facts.json'), 'utf8')) as object;
+
 function load(file: string): Scenario {
   const parsed = parseScenario(textOf(file));
   if (!parsed.ok)
@@ -44,8 +46,9 @@ describe.each(files)('%s', (file) => {
     expect(Report.parse(report)).toEqual(report);
   });
 
-  test('it cites facts, says what it is about, and names its schema for editors', () => {
+  test('it cites facts that are known, says what it is about, and names its schema for editors', () => {
     expect(scenario.cites.length).toBeGreaterThan(0);
+    expect(scenario.cites.filter((id) => !Object.hasOwn(facts, id))).toEqual([]);
     const [schema, about] = textOf(file).split('\n') as [string, string];
     expect(schema).toBe('# yaml-language-server: $schema=../scenario.schema.json');
     expect(about).toMatch(/^# \S.{20,}/);
