@@ -71,17 +71,14 @@ export function sendIpi(m: Machine, cpu: Ref, vector: number): void {
   if (inNonRoot(m, cpu)) m.wake(pcpu.thread.get(m, cpu) as Ref);
 }
 
-/** The host takes the highest interrupt that waits. @returns whether there was one. */
-export function takeIrq(m: Machine, cpu: Ref): boolean {
-  const vector = pcpu.irr.highest(m, cpu);
-  if (vector < 0) return false;
+/** The host takes an interrupt that waits: the one that caused a VM exit, or the highest. */
+export function takeIrq(m: Machine, cpu: Ref, vector: number): void {
   pcpu.irr.clear(m, cpu, vector);
   handleIrq(m, cpu, vector);
-  return true;
 }
 
 /** Host interrupts are enabled again: what waited is taken by the host, highest vector first. */
 export function enableIrqs(m: Machine, cpu: Ref): void {
   pcpu.irqs_off.set(m, cpu, 0);
-  while (takeIrq(m, cpu));
+  for (let v = pcpu.irr.highest(m, cpu); v >= 0; v = pcpu.irr.highest(m, cpu)) takeIrq(m, cpu, v);
 }

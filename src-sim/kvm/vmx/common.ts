@@ -255,5 +255,5 @@ export function vmx_handle_exit_irqoff(m: Machine, vcpu: Ref): void {
   if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_EXTERNAL_INTERRUPT) return;
   const stat = statOf(vcpu);
   kvm_vcpu_stat.irq_exits.set(m, stat, kvm_vcpu_stat.irq_exits.get(m, stat) + 1);
-  takeIrq(m, kvm_vcpu.cpu.get(m, vcpu) as Ref);
+  takeIrq(m, cpu, kvm_vcpu.intr_info.get(m, vcpu) & 0xff);
 }
