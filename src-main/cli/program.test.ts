@@ -110,10 +110,10 @@ describe('seamlab run', () => {
       'The file is not UTF-8 text.',
     ],
     [
-      'of 100 MiB',
+      'of 3 GiB, more than Node reads at once',
       () => {
         const path = file('huge.yaml', '');
-        truncateSync(path, 100 * 1024 * 1024);
+        truncateSync(path, 3 * 1024 ** 3);
         return path;
       },
       'The file is larger than 1024 KiB.',

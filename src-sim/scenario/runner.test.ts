@@ -147,6 +147,7 @@ describe('the report', () => {
     const state = new Map(machine.layout.leaves.map((leaf) => [leaf.path, machine.show(leaf)]));
     for (const { path, from, to } of report.changes) {
       expect(state.get(path), path).toBe(from);
+      expect(to, path).not.toBe(from);
       state.set(path, to);
     }
     for (const { path } of report.changes) expect(state.get(path), path).toBe(report.state[path]);

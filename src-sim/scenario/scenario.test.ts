@@ -304,6 +304,11 @@ describe('what is no sound YAML', () => {
     ['a repeated key', `${HEAD}title: Again\nsteps: []`, /^4:1: "title" stands here a second time/],
     ['a key that is a list', `${HEAD}? [a]\n: 1\nsteps: []`, /^4:3: A key must be a word/],
     ['an alias of nothing', withSteps('- *nothing'), /^5:3: .*(alias|contains itself)/i],
+    [
+      'an alias of itself, where another had its name',
+      withSteps('- &a { sched: run }\n- &a [*a]'),
+      /^6:7: "\*a" contains itself/,
+    ],
     ['an alias of itself', withSteps('- &a [*a]'), /^5:7: "\*a" contains itself/],
     [
       'a key named like a property of every object',
