@@ -11,8 +11,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findRuntime } from '../scripts/electron-runtime.mjs';
+import { findRuntime, type ElectronRuntime } from '../scripts/electron-runtime.mjs';
 import { packagedApp } from '../scripts/lib/packaged.mjs';
+import type { SessionView } from '../src-lab/view';
 import type { Bridge, Envelope, Name, Params, Reply } from '../src-main/contract';
 import { descendants, endOf, isAlive } from './processes';
 
@@ -57,7 +58,11 @@ type End = { readonly code: number | null; readonly signal: NodeJS.Signals | nul
  */
 export class Seamlab {
   /** The window's page. Another one after `reconnect`. */
-  page!: Page;
+  page: Page;
+  readonly child: ChildProcess;
+  /** The main process; null when the build allows no inspector, or the window alone is driven. */
+  readonly electron: ElectronApplication | null;
+  readonly #address: string | null;
   readonly #faults: string[] = [];
   readonly #expected: RegExp[] = [];
   #logged = '';
@@ -66,13 +71,21 @@ export class Seamlab {
     readonly home: string,
     /** Folder that exported transcripts are written to. */
     readonly exports: string,
-    readonly child: ChildProcess,
-    /** The main process; null when the build allows no inspector. */
-    readonly electron: ElectronApplication | null,
-    /** What it has said on stderr. */
-    readonly said: () => string,
+    { child, electron, address, page }: Started,
   ) {
+    this.child = child;
+    this.electron = electron;
+    this.#address = address;
+    this.page = page;
+    this.#watch(page);
     if (existsSync(this.logFile)) this.#logged = readFileSync(this.logFile, 'utf8');
+  }
+
+  /** Finds the window again after its page has crashed. Only where the window is driven by protocol. */
+  async reconnect(): Promise<void> {
+    if (this.#address === null) throw new Error('start it by protocol');
+    this.page = await connect(this.#address);
+    this.#watch(this.page);
   }
 
   /** A complaint that belongs to what the test does. It must come; others like it may. */
@@ -115,8 +128,7 @@ export class Seamlab {
     return this.electron;
   }
 
-  watch(page: Page): void {
-    this.page = page;
+  #watch(page: Page): void {
     page.on('console', (message) => {
       if (['error', 'warning'].includes(message.type())) this.#faults.push(`console: ${message.text()}`);
     });
@@ -133,6 +145,24 @@ export class Seamlab {
     const answer = await this.send(name, params);
     if (!answer.ok) throw new Error(`${name}: ${answer.code}: ${answer.message}`);
     return answer.value as Reply<N>;
+  }
+
+  /** Opens a lab, by default the one of this repository, and waits until it is shown. */
+  async open(lab = 'init-sipi'): Promise<SessionView> {
+    const view = await this.call('lab.open', { lab });
+    // The screen asks main what is open when it starts.
+    await this.page.reload();
+    await expect(this.page.getByRole('heading', { level: 1 })).toContainText(view.lab.title);
+    return view;
+  }
+
+  /** Makes the window's content so large, and waits until the page has it. */
+  async resize(width: number, height: number): Promise<void> {
+    await this.main.evaluate(
+      ({ BrowserWindow }, size) => BrowserWindow.getAllWindows()[0]!.setContentSize(size.width, size.height),
+      { width, height },
+    );
+    await expect.poll(() => this.page.evaluate(() => [innerWidth, innerHeight])).toEqual([width, height]);
   }
 
   /** Ends it as a user does. */
@@ -163,11 +193,17 @@ export class Seamlab {
 }
 
 /** Chromium refuses its own sandbox to root. */
-const SWITCHES = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
+const isRoot = process.getuid?.() === 0;
+
+function runtime(): ElectronRuntime {
+  const found = findRuntime();
+  if (found === undefined) throw new Error('there is no Electron runtime: npm test gets one');
+  return found;
+}
 
 /** A command that runs `executable` without the privilege to overlook file permissions. */
 function withoutPrivilege(executable: string, folder: string): string {
-  if (process.getuid?.() !== 0) return executable;
+  if (!isRoot) return executable;
   const script = join(folder, 'unprivileged');
   const lost = '-dac_override,-dac_read_search,-fowner';
   writeFileSync(script, `#!/bin/sh\nexec setpriv --bounding-set=${lost} -- '${executable}' "$@"\n`);
@@ -178,19 +214,20 @@ function withoutPrivilege(executable: string, folder: string): string {
 interface Started {
   readonly child: ChildProcess;
   readonly electron: ElectronApplication | null;
-  readonly said: () => string;
+  /** Where its DevTools listen; null: Playwright keeps that to itself. */
+  readonly address: string | null;
   readonly page: Page;
 }
 
-async function startByElectron(
-  executablePath: string,
-  args: readonly string[],
-  env: Record<string, string>,
-): Promise<Started> {
-  const electron = await _electron.launch({ executablePath, args: [...args], env, cwd: root });
+/**
+ * Playwright starts the `electron` that the package of that name knows, and holds it back until it is ready to look: a
+ * window that it first sees while it loads confuses it.
+ */
+async function startByElectron(args: readonly string[], env: Record<string, string>): Promise<Started> {
+  process.env['ELECTRON_OVERRIDE_DIST_PATH'] = runtime().dir;
+  const electron = await _electron.launch({ args: [...args], env, cwd: root, chromiumSandbox: !isRoot });
   const child = electron.process();
-  const said = listen(child);
-  return { child, electron, said, page: await electron.firstWindow() };
+  return { child, electron, address: null, page: await electron.firstWindow() };
 }
 
 async function startByProtocol(
@@ -198,31 +235,50 @@ async function startByProtocol(
   args: readonly string[],
   env: Record<string, string>,
 ): Promise<Started> {
-  const child = spawn(executable, ['--remote-debugging-port=0', ...args], {
+  const switches = isRoot ? ['--no-sandbox'] : [];
+  const child = spawn(executable, ['--remote-debugging-port=0', ...switches, ...args], {
     cwd: root,
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
     detached: true,
   });
-  const said = listen(child);
-  return { child, electron: null, said, page: await connect(child, said) };
+  try {
+    const address = await addressOf(child);
+    return { child, electron: null, address, page: await connect(address) };
+  } catch (error) {
+    child.kill('SIGKILL');
+    throw error;
+  }
 }
 
-function listen(child: ChildProcess): () => string {
-  let text = '';
-  child.stderr?.on('data', (chunk: Buffer) => (text += chunk.toString()));
-  return () => text;
+/** Where a program that was started with `--remote-debugging-port=0` listens: `127.0.0.1:41234`. */
+export function addressOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.once('exit', (code) => reject(new Error(`ended with status ${code} and no window:\n${said}`)));
+    child.stderr!.on('data', (chunk: Buffer) => {
+      said += chunk.toString();
+      const address = /DevTools listening on ws:\/\/([^/]+)/.exec(said)?.[1];
+      if (address !== undefined) resolve(address);
+    });
+  });
 }
 
-/** The window of a Seamlab that was started by DevTools protocol. */
-async function connect(child: ChildProcess, said: () => string): Promise<Page> {
-  const address = () => /DevTools listening on (ws:\S+)/.exec(said())?.[1];
-  await expect.poll(() => address() !== undefined || child.exitCode !== null, { intervals: [10] }).toBe(true);
-  const url = address();
-  if (url === undefined) throw new Error(`Seamlab ended with status ${child.exitCode}:\n${said()}`);
-  const browser = await chromium.connectOverCDP(url);
-  const context = browser.contexts()[0]!;
-  return context.pages()[0] ?? (await context.waitForEvent('page'));
+/** The window of a program that listens. Waits until it is loaded, for the same reason as above. */
+export async function connect(address: string): Promise<Page> {
+  await expect
+    .poll(
+      async () => {
+        const answer = await fetch(`http://${address}/json/list`);
+        return ((await answer.json()) as { type: string; title: string }[])
+          .filter(({ type }) => type === 'page')
+          .map(({ title }) => title);
+      },
+      { intervals: [20] },
+    )
+    .toEqual([expect.stringContaining('Seamlab')]);
+  const browser = await chromium.connectOverCDP(`http://${address}`);
+  return browser.contexts()[0]!.pages()[0]!;
 }
 
 interface Fixtures {
@@ -252,18 +308,15 @@ export const test = base.extend<Fixtures>({
       const clean = Object.fromEntries(
         Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
       );
-      const runtime = packaged ? packagedApp() : findRuntime()!.executable;
-      const executable = how.unprivileged === true ? withoutPrivilege(runtime, folder) : runtime;
-      const all = [...SWITCHES, ...(packaged ? [] : [how.folder ?? root]), ...args];
-      const by = how.by ?? (packaged ? 'protocol' : 'electron');
-      const { child, electron, said, page } =
-        by === 'electron'
-          ? await startByElectron(executable, all, clean)
-          : await startByProtocol(executable, all, clean);
-      const app = new Seamlab(home, exports, child, electron, said);
+      const by = how.by ?? (packaged || how.unprivileged === true ? 'protocol' : 'electron');
+      const all = [...(packaged ? [] : [how.folder ?? root]), ...args];
+      const program = packaged ? packagedApp() : runtime().executable;
+      const executable = how.unprivileged === true ? withoutPrivilege(program, folder) : program;
+      const run =
+        by === 'electron' ? await startByElectron(all, clean) : await startByProtocol(executable, all, clean);
+      const app = new Seamlab(home, exports, run);
       started.push(app);
-      app.watch(page);
-      await page.waitForLoadState('load');
+      await app.page.waitForLoadState('load');
       return app;
     });
     for (const app of started) {
@@ -279,7 +332,8 @@ export const test = base.extend<Fixtures>({
 
 async function attachOnFailure(app: Seamlab, testInfo: TestInfo): Promise<void> {
   if (testInfo.status === testInfo.expectedStatus) return;
-  await testInfo.attach('complaints', { body: app.complaints().join('\n') });
+  const complaints = app.complaints();
+  if (complaints.length > 0) await testInfo.attach('complaints', { body: complaints.join('\n') });
   if (!app.running || app.page.isClosed()) return;
   const picture = await app.page.screenshot({ timeout: 2_000 }).catch(() => null);
   if (picture !== null) await testInfo.attach('window', { body: picture, contentType: 'image/png' });

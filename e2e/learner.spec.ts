@@ -1,0 +1,69 @@
+import type { Page } from '@playwright/test';
+import { expect, test } from './app';
+import { Learner, readCourse } from './learner';
+
+const course = readCourse('02-init-sipi');
+const { lab } = course;
+
+test('a learner does the whole lab with the keyboard alone and earns full marks', async ({ app }) => {
+  test.slow();
+  const learner = new Learner(app.page, course);
+  const pointed = await watchPointer(app.page);
+  await learner.reach(app.page.getByRole('button', { name: `Begin “${lab.title}”` }));
+  await learner.press('Enter');
+  await expect(learner.heading).toHaveText(lab.steps[0]!.title);
+
+  for (const input of course.solution) await learner.perform(input);
+
+  const score = app.page.getByRole('group', { name: 'Score' });
+  await expect(score).toContainText(`${lab.points} of ${lab.points} points`);
+  await expect(score.getByText(/: passed$/)).toHaveCount(lab.checkpoints.length);
+  await learner.step(lab.steps.at(-1)!.id);
+  await expect(learner.region('Guide').getByText('the lab is complete')).toBeVisible();
+  expect(await pointed(), 'the mouse was not used').toBe(0);
+});
+
+/** Counts what is done by mouse, pen or finger. A click by key has no pointer down before it. */
+async function watchPointer(page: Page): Promise<() => Promise<number>> {
+  const count = await page.evaluateHandle(() => {
+    const seen = { count: 0 };
+    addEventListener('pointerdown', () => seen.count++, true);
+    return seen;
+  });
+  return () => count.evaluate((seen) => seen.count);
+}
+
+for (const { kind, name } of [
+  { kind: 'state', name: 'sipi-alone-starts-an-ap' },
+  { kind: 'predict', name: 'sender-gets-an-error' },
+  { kind: 'order', name: 'init-resets-a-td-vcpu' },
+]) {
+  test(`a learner who is wrong at a "${kind}" reads the feedback of the misconception, and may try again`, async ({
+    app,
+  }) => {
+    const { checkpoint: id, inputs, say } = course.wrong(name);
+    const checkpoint = lab.checkpoints.find((one) => one.id === id)!;
+    expect(checkpoint.kind).toBe(kind);
+    await app.open();
+    const learner = new Learner(app.page, course);
+    for (const input of inputs) await learner.perform(input);
+
+    await expect(learner.verdict(id)).toContainText(say);
+    await expect(learner.verdict(id)).not.toContainText('Passed');
+    await expect(app.page.getByRole('group', { name: 'Score' })).toContainText(`0 of ${lab.points} points`);
+
+    await learner.command('reset');
+    for (const input of rightWay(id)) await learner.perform(input);
+    // Operating the machine is no answer, so it costs nothing to do the wrong thing first.
+    const worth = checkpoint.points - (kind === 'state' ? 0 : lab.policy.wrongCosts);
+    await expect(learner.verdict(id)).toContainText(`Passed, ${worth} of ${checkpoint.points} points`);
+  });
+}
+
+/** What the solution does for one checkpoint: its answer, or everything done at its step. */
+function rightWay(id: string): typeof course.solution {
+  const own = course.solution.filter((input) => 'answer' in input && input.answer === id);
+  if (own.length > 0) return own;
+  const to = course.solution.findIndex((input) => !('act' in input));
+  return course.solution.slice(0, to);
+}

@@ -1,0 +1,243 @@
+import type { Locator, Page } from '@playwright/test';
+import { join } from 'node:path';
+import { loadLab } from '../src-lab/lab';
+import { SolutionSource, WrongSource, type InputSource } from '../src-lab/schema';
+import { labView } from '../src-lab/show';
+import type { Block, LabView } from '../src-lab/view';
+import { readYaml } from '../src-lab/yaml';
+import { readLab } from '../src-main/labs';
+import { commandOf } from '../src-sim/scenario/action';
+import { expect, root } from './app';
+
+/** A lab of the course with what its author wrote for checking it. */
+export interface Course {
+  readonly lab: LabView;
+  /** Inputs of `solution.yaml`, in order. */
+  readonly solution: readonly InputSource[];
+  /** An attempt of `wrong/`, and how the feedback begins that the learner is to read. */
+  wrong(name: string): { checkpoint: string; inputs: readonly InputSource[]; say: string };
+}
+
+/** Reads a lab as the application does. */
+export function readCourse(folder: string): Course {
+  const read = readLab(join(root, 'labs', folder));
+  if (!read.ok) throw new Error(`labs/${folder}: ${read.fault.code}`);
+  const { files } = read;
+  const loaded = loadLab(files);
+  if (!loaded.ok) throw new Error(`labs/${folder}: ${loaded.issues[0]?.message}`);
+  const { lab } = loaded;
+  const yaml = <T>(schema: Parameters<typeof readYaml>[0], name: string): T => {
+    const file = readYaml(schema, name, files.get(name) ?? '');
+    if (!file.ok) throw new Error(`labs/${folder}/${name}: ${file.issues[0]?.message}`);
+    return file.file.value as T;
+  };
+  return {
+    lab: labView(lab),
+    solution: yaml<SolutionSource>(SolutionSource, 'solution.yaml').inputs,
+    wrong(name) {
+      const { checkpoint, misconception, inputs } = yaml<WrongSource>(WrongSource, `wrong/${name}.yaml`);
+      const feedback = lab.checkpoints.find(({ id }) => id === checkpoint)!.feedback;
+      const told = feedback.find((entry) => entry.misconception === misconception)!;
+      return { checkpoint, inputs, say: beginningOf(told.say) };
+    },
+  };
+}
+
+/** The first words of prose, up to the first mark in them. */
+function beginningOf(prose: readonly Block[]): string {
+  const [first] = prose;
+  const [inline] = first?.type === 'p' ? first.children : [];
+  if (inline?.type !== 'text') throw new Error('the feedback does not begin with plain words');
+  return inline.value.trim();
+}
+
+/** Keys that it takes at most to reach anything from anywhere in a region. */
+const PATIENCE = 250;
+
+/**
+ * Somebody who works through a lab with the keyboard alone and finds things by their role and name, as a screen reader
+ * tells them. Touches the page by pressing keys and by nothing else.
+ */
+export class Learner {
+  constructor(
+    private readonly page: Page,
+    private readonly course: Course,
+  ) {}
+
+  /** The region of the screen, as landmarks name it. */
+  region(name: 'Guide' | 'Stage' | 'Timeline' | 'State'): Locator {
+    return this.page.getByRole('region', { name, exact: true });
+  }
+
+  checkpoint(id: string): Locator {
+    const { title } = this.course.lab.checkpoints.find((checkpoint) => checkpoint.id === id)!;
+    return this.region('Guide').getByRole('region', { name: title, exact: true });
+  }
+
+  /** Whether a checkpoint passed, and what it was worth. */
+  verdict(id: string): Locator {
+    return this.checkpoint(id).getByRole('status');
+  }
+
+  get console(): Locator {
+    return this.page.getByRole('combobox', { name: 'Console' });
+  }
+
+  async press(...keys: readonly string[]): Promise<void> {
+    for (const key of keys) await this.page.keyboard.press(key);
+  }
+
+  /** Moves the focus to something, by Tab or Shift+Tab, whichever way it lies. */
+  async reach(target: Locator): Promise<void> {
+    await expect(target).toBeVisible();
+    for (let i = 0; i < PATIENCE; i++) {
+      const way = await target.evaluate((element) => {
+        const { activeElement } = document;
+        if (activeElement === element) return 'there';
+        if (activeElement === null) return 'after';
+        const lies = activeElement.compareDocumentPosition(element);
+        return lies & Node.DOCUMENT_POSITION_PRECEDING ? 'before' : 'after';
+      });
+      if (way === 'there') return;
+      await this.press(way === 'before' ? 'Shift+Tab' : 'Tab');
+    }
+    throw new Error(`the focus never came to ${String(target)}`);
+  }
+
+  /** Goes to a region by its shortcut. */
+  async goTo(region: 'Guide' | 'Stage' | 'Timeline' | 'State'): Promise<void> {
+    const key = { Guide: '1', Stage: '2', State: '3', Timeline: '4' }[region];
+    await this.press(`Control+${key}`);
+    await expect
+      .poll(() => this.region(region).evaluate((element) => element.contains(document.activeElement)))
+      .toBe(true);
+  }
+
+  /** Reaches a button of the guide and presses it. */
+  async use(button: Locator): Promise<void> {
+    await this.goTo('Guide');
+    await this.reach(button);
+    await this.press('Enter');
+  }
+
+  /** Gives a command: by the button of the guide that does the same where there is one, else by the console. */
+  async command(command: string): Promise<void> {
+    const guide = this.region('Guide');
+    const shown = guide.getByRole('button', { description: command, exact: true });
+    if ((await shown.count()) > 0) {
+      const before = await this.spoken();
+      await this.use(shown.first());
+      await expect.poll(() => this.spoken()).not.toBe(before);
+      return;
+    }
+    await this.press('Control+j');
+    await expect(this.console).toBeFocused();
+    await this.page.keyboard.type(command);
+    await expect(this.console).toHaveValue(command);
+    await this.press('Enter');
+    // The line is emptied when the input is accepted.
+    await expect(this.console).toHaveValue('');
+  }
+
+  /** How often and what the screen has said. */
+  private spoken(): Promise<string> {
+    return this.page.getByRole('status', { name: 'What happened' }).evaluate((element) => element.innerHTML);
+  }
+
+  /** Answers a checkpoint, and waits for the verdict. */
+  async answer(id: string, answer: string | readonly string[]): Promise<void> {
+    const { form } = this.course.lab.checkpoints.find((checkpoint) => checkpoint.id === id)!;
+    const checkpoint = this.checkpoint(id);
+    await this.goTo('Guide');
+    if (form.type === 'order') await this.order(checkpoint, form.items, answer as readonly string[]);
+    else if (form.type === 'choice') await this.choose(checkpoint, form.options, answer as string);
+    else if (form.type === 'value') {
+      await this.reach(checkpoint.getByRole('textbox'));
+      await this.page.keyboard.type(answer as string);
+    } else {
+      await this.reach(checkpoint.getByRole('button', { name: /give up/i }));
+      await this.press('Enter');
+      return;
+    }
+    await this.reach(checkpoint.getByRole('button', { name: 'Predict, then run' }));
+    await this.press('Enter');
+    await expect(this.verdict(id)).not.toBeEmpty();
+  }
+
+  private async choose(
+    checkpoint: Locator,
+    options: readonly { readonly value: string; readonly label: string }[],
+    answer: string,
+  ): Promise<void> {
+    const radios = checkpoint.getByRole('radio');
+    const wanted = radios.nth(options.findIndex(({ value }) => value === answer));
+    // A group of radio buttons is one stop of Tab: the chosen one, or the first.
+    const entry = checkpoint.getByRole('radio', { checked: true });
+    await this.reach((await entry.count()) > 0 ? entry : radios.first());
+    if (!(await wanted.isChecked())) await this.press('Space');
+    for (let i = 0; i < options.length && !(await wanted.isChecked()); i++) await this.press('ArrowDown');
+    await expect(wanted).toBeChecked();
+  }
+
+  private async order(
+    checkpoint: Locator,
+    items: readonly { readonly id: string; readonly label: string }[],
+    answer: readonly string[],
+  ): Promise<void> {
+    const labelOf = (id: string): string => items.find((item) => item.id === id)!.label;
+    const button = (does: string, id: string): Locator =>
+      checkpoint.getByRole('button', { name: `${does}: ${labelOf(id)}`, exact: true });
+    // What an earlier answer has placed goes out first.
+    for (const { id } of items) {
+      if ((await button('Leave out', id).count()) === 0) continue;
+      await this.reach(button('Leave out', id));
+      await this.press('Enter');
+    }
+    for (const id of answer) {
+      await this.reach(button('Add', id));
+      await this.press('Space');
+      await expect(button('Leave out', id)).toBeVisible();
+    }
+  }
+
+  /** Goes to a step that the guide names. */
+  async step(id: string): Promise<void> {
+    const { steps } = this.course.lab;
+    const at = steps.findIndex((step) => step.id === id);
+    await this.goTo('Guide');
+    const steppers = this.region('Guide').getByRole('navigation', { name: 'Steps' }).getByRole('button');
+    const next = this.region('Guide').getByRole('button', { name: `Next: ${steps[at]!.title}` });
+    if ((await next.count()) > 0) await this.press('Alt+PageDown');
+    else {
+      await this.reach(steppers.nth(at));
+      await this.press('Enter');
+    }
+    await expect(this.heading).toHaveText(steps[at]!.title);
+  }
+
+  /** Title of the step that is shown. */
+  get heading(): Locator {
+    return this.region('Guide').getByRole('heading', { level: 2 }).first();
+  }
+
+  /** Does what an author wrote down for checking a lab. */
+  async perform(input: InputSource): Promise<void> {
+    if ('act' in input) {
+      const command = typeof input.act === 'string' ? input.act : commandOf(input.act as never);
+      await this.command(input.hold === true ? `hold ${command}` : command);
+    } else if ('step' in input) await this.command(`step ${input.step}`);
+    else if ('run' in input) await this.command('run');
+    else if ('jump' in input) await this.command(`jump ${input.jump}`);
+    else if ('reset' in input) await this.command('reset');
+    else if ('goto' in input) await this.step(input.goto);
+    else if ('answer' in input) {
+      await this.answer(input.answer, Array.isArray(input.is) ? input.is : String(input.is));
+    } else {
+      const hint = this.checkpoint(input.hint).getByRole('button', { name: /^Show (a|the next) hint/ });
+      const hints = this.checkpoint(input.hint).getByText(/^Hint \d of \d$/);
+      const before = await hints.count();
+      await this.use(hint);
+      await expect(hints).toHaveCount(before + 1);
+    }
+  }
+}
