@@ -15,8 +15,13 @@ export interface Platform {
 /**
  * `module_nmi_fix`: TDX module 1.5.28.04 and later. `fred`: the host's entry code. `emca`: MCE to SMI morphing.
  * `apicv_v1`: the first design, which told KVM that APICv of a TD is inhibited. `no_apicv`: enable_apicv=0.
+ * `nmi_readback`: the second posting of the series, which read PEND_NMI back after the exit. `no_smm`: a kernel without
+ * CONFIG_KVM_SMM. `nohz_full`: housekeeping CPUs take the timers. `assigned_device`: a device behind an IOMMU with
+ * posted interrupts belongs to every VM.
  */
-export const SWITCHES = ['module_nmi_fix', 'fred', 'emca', 'apicv_v1', 'no_apicv'] as const;
+export const SWITCHES = [
+  'module_nmi_fix', 'fred', 'emca', 'apicv_v1', 'no_apicv', 'nmi_readback', 'no_smm', 'nohz_full', 'assigned_device',
+] as const; // prettier-ignore
 export type SwitchName = (typeof SWITCHES)[number];
 
 /** vCPUs that all VMs may have together, and VMs. */

@@ -76,7 +76,10 @@ export const guest_run = routine(
       boundary: ['Instruction boundary: a pending event of the CPU comes first.', 'TDXM-ENTER-24'],
       execute: ['Take a deliverable interrupt, else execute the next instruction.', 'PI-15'],
       handler: ['The interrupt handler ends with an EOI.', 'EOI-1'],
-      ve: ['#VE: the handler asks the host by TDVMCALL.', 'PI-32'],
+      ve: [
+        'The #VE handler fetches the information (TDG.VP.VEINFO.GET), then asks the host by TDVMCALL.',
+        'PI-32',
+      ],
     },
   },
   (at) => ({
@@ -142,6 +145,7 @@ export const guest_run = routine(
     execute(m, l) {
       const vcpu = l.vcpu as Ref;
       const guest = guestOf(vcpu);
+      if (guest_cpu.ve_valid.get(m, guest)) return at.ve; // its handler runs with interrupts off
       const vector = virtualizesApic(m, vcpu) ? deliverable(m, guest) : -1;
       if (vector >= 0) {
         guest_cpu.virr.clear(m, guest, vector);
@@ -167,7 +171,8 @@ export const guest_run = routine(
       }
       if (is_td_vcpu(m, vcpu)) {
         m.emit(guest_ve, kvm_vcpu.id.get(m, vcpu), op);
-        return at.ve;
+        guest_cpu.ve_valid.set(m, guest, 1);
+        return at.boundary;
       }
       guest_cpu.op.set(m, guest, cpu.OP_NONE);
       return m.ret(op === cpu.OP_HLT ? EXIT_HLT : EXIT_MSR_WRITE);
@@ -182,6 +187,7 @@ export const guest_run = routine(
       const guest = guestOf(l.vcpu as Ref);
       const op = guest_cpu.op.get(m, guest);
       const idle = op === cpu.OP_HLT;
+      guest_cpu.ve_valid.set(m, guest, 0);
       guest_cpu.op.set(m, guest, cpu.OP_NONE);
       kvm_vcpu.tdvmcall.set(m, l.vcpu as Ref, idle ? EXIT_HLT : EXIT_MSR_WRITE);
       return m.ret(EXIT_TDCALL);

@@ -2,6 +2,7 @@ import { setVcpuIoctls, setVmIoctls, type VcpuIoctl, type VmIoctl } from './kvm_
 import './vmx/main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import * as x86 from './x86';
+import * as events from './x86_vcpu_events';
 import * as vm from './x86_vm';
 
 /** Every ioctl of the model and its handler. The order is part of the state's meaning: append, never reorder. */
@@ -21,8 +22,8 @@ export const VCPU_IOCTLS = [
   { name: 'KVM_MEMORY_ENCRYPT_OP', handler: kvm_x86_ops.vcpu_mem_enc_ioctl },
   { name: 'KVM_GET_MP_STATE', handler: x86.kvm_arch_vcpu_ioctl_get_mpstate },
   { name: 'KVM_SET_MP_STATE', handler: x86.kvm_arch_vcpu_ioctl_set_mpstate },
-  { name: 'KVM_GET_VCPU_EVENTS', handler: x86.kvm_vcpu_ioctl_x86_get_vcpu_events },
-  { name: 'KVM_SET_VCPU_EVENTS', handler: x86.kvm_vcpu_ioctl_x86_set_vcpu_events },
+  { name: 'KVM_GET_VCPU_EVENTS', handler: events.kvm_vcpu_ioctl_x86_get_vcpu_events },
+  { name: 'KVM_SET_VCPU_EVENTS', handler: events.kvm_vcpu_ioctl_x86_set_vcpu_events },
   { name: 'KVM_GET_REGS', handler: x86.kvm_arch_vcpu_ioctl_get_regs },
   { name: 'KVM_GET_SREGS', handler: x86.kvm_arch_vcpu_ioctl_get_sregs },
   { name: 'KVM_NMI', handler: x86.kvm_vcpu_ioctl_nmi },

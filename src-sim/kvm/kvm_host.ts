@@ -140,6 +140,8 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
     source: 'tdx:LAPIC-7',
   }),
   interrupt_injected: flag('interrupt.injected', { source: 'tdx:LAPIC-9' }),
+  exception_injected: flag('exception.injected', { source: 'tdx:LAPIC-10' }),
+  smm: flag('HF_SMM_MASK: the vCPU is in SMM, as far as KVM knows', { source: 'tdx:SMI-6' }),
   guest_debug_blockirq: flag('KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:INJ-10' }),
   requests: bits(48, 'Pending requests', { source: 'NUM-15', names: REQUEST_NAMES }),
   vp_enter_ret: word64('Result of the last TDH.VP.ENTER', { source: 'EXIT-1' }),
@@ -192,6 +194,12 @@ export const variant = record('variant', 'hardware', 'Switches of the platform',
   apicv_v1: flag('First design: APICv of a TD is inhibited', { source: 'APICV-2' }),
   no_apicv: flag('enable_apicv=0', { source: 'BRING-3' }),
   emca: flag('eMCA: machine checks are morphed into SMIs', { source: 'tdx:SMI-13' }),
+  nmi_readback: flag('Second posting of the series: PEND_NMI is read back after the exit', {
+    source: 'tdx:NMI-17',
+  }),
+  no_smm: flag('CONFIG_KVM_SMM is off', { source: 'tdx:SMI-5' }),
+  nohz_full: flag('Timers live on a housekeeping CPU; KVM may post them', { source: 'TMR-5' }),
+  assigned_device: flag('Every VM has a device whose interrupts the IOMMU posts', { source: 'PI-27' }),
 });
 
 /** WARN_ON_ONCE call sites that have warned since power-on. */

@@ -287,7 +287,7 @@ export const kvm_arch_vcpu_ioctl_get_mpstate = routine(
 );
 
 /** An ioctl whose work is one atomic step. */
-const ioctl = (
+export const ioctl = (
   name: string,
   source: string,
   doc: string,
@@ -319,34 +319,6 @@ export const kvm_arch_vcpu_ioctl_set_mpstate = ioctl(
       kvm_lapic.pending_events.set(m, host.apicOf(vcpu), host.KVM_APIC_SIPI);
     } else {
       kvm_vcpu.mp_state.set(m, vcpu, wanted);
-    }
-    kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
-    return 0;
-  },
-);
-
-/** KVM_GET_VCPU_EVENTS, as far as INIT goes: smi.latched_init. @source INIT-7, x86:UAPI-10 */
-export const kvm_vcpu_ioctl_x86_get_vcpu_events = ioctl(
-  'kvm_vcpu_ioctl_x86_get_vcpu_events',
-  'INIT-7',
-  'Report the INIT latch as smi.latched_init.',
-  (m, vcpu) => {
-    const latched = kvm_lapic.pending_events.test(m, host.apicOf(vcpu), host.KVM_APIC_INIT);
-    reply.latched_init.set(m, host.replyRef(m), latched);
-    return 0;
-  },
-);
-
-/** KVM_SET_VCPU_EVENTS with KVM_VCPUEVENT_VALID_SMM: smi.latched_init sets or clears the latch. @source INIT-7, x86:UAPI-15 */
-export const kvm_vcpu_ioctl_x86_set_vcpu_events = ioctl(
-  'kvm_vcpu_ioctl_x86_set_vcpu_events',
-  'INIT-7',
-  'Set or clear the INIT latch, raise KVM_REQ_EVENT.',
-  (m, vcpu, latched) => {
-    if (lapic_in_kernel(m, vcpu)) {
-      const ref = host.apicOf(vcpu);
-      if (latched) kvm_lapic.pending_events.set(m, ref, host.KVM_APIC_INIT);
-      else kvm_lapic.pending_events.clear(m, ref, host.KVM_APIC_INIT);
     }
     kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
     return 0;

@@ -21,9 +21,9 @@ export function kvm_apic_has_pending_init_or_sipi(m: Machine, vcpu: Ref): boolea
   );
 }
 
-/** Whether INIT and SIPI may act on the vCPU. The model has no SMM, so only the vendor can object. @source INIT-2 */
+/** Whether INIT and SIPI may act on the vCPU: not in SMM, and not where the vendor blocks them. @source INIT-2 */
 export function kvm_apic_init_sipi_allowed(m: Machine, vcpu: Ref): boolean {
-  return !kvm_x86_ops.apic_init_signal_blocked(m, vcpu);
+  return !kvm_vcpu.smm.get(m, vcpu) && !kvm_x86_ops.apic_init_signal_blocked(m, vcpu);
 }
 
 /** Whether something makes the vCPU run on. @source HLT-5; arch/x86/kvm/x86.c: kvm_vcpu_has_events */

@@ -97,6 +97,7 @@ export const kvm_check_and_inject_events = routine(
     reinject(m, l) {
       const vcpu = l.vcpu as Ref;
       l.can_inject = 0;
+      if (kvm_vcpu.exception_injected.get(m, vcpu)) return at.smi; // for a TD the op does nothing: tdx:LAPIC-10
       if (kvm_vcpu.nmi_injected.get(m, vcpu)) {
         return m.call(at.smi, kvm_x86_ops.inject_nmi, vcpu);
       }

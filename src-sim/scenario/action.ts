@@ -74,10 +74,25 @@ export const ACTIONS = {
     ),
     KVM_SET_MP_STATE: declare('Sets mp_state.', 'INIT-10', { ...onVcpu, mp_state: z.enum(MP_STATES) }),
     KVM_GET_VCPU_EVENTS: declare('Reads pending events, among them the INIT latch.', 'INIT-7', onVcpu),
-    KVM_SET_VCPU_EVENTS: declare('Writes smi.latched_init (flag KVM_VCPUEVENT_VALID_SMM).', 'INIT-7', {
-      ...onVcpu,
-      latched_init: Bit,
-    }),
+    KVM_SET_VCPU_EVENTS: declare(
+      'Writes pending events. A part that is left out is not valid; injected events left out become 0.',
+      'INIT-7',
+      {
+        ...onVcpu,
+        latched_init: Bit.optional().meta({ description: 'smi.latched_init (KVM_VCPUEVENT_VALID_SMM)' }),
+        smi_pending: Bit.optional().meta({ description: 'smi.pending (KVM_VCPUEVENT_VALID_SMM)' }),
+        smm: Bit.optional().meta({ description: 'smi.smm (KVM_VCPUEVENT_VALID_SMM)' }),
+        nmi_pending: z
+          .int()
+          .min(0)
+          .max(255)
+          .optional()
+          .meta({ description: 'nmi.pending (KVM_VCPUEVENT_VALID_NMI_PENDING), 0 to 255' }),
+        nmi_injected: Bit.optional().meta({ description: 'nmi.injected' }),
+        interrupt_injected: Bit.optional().meta({ description: 'interrupt.injected' }),
+        exception_injected: Bit.optional().meta({ description: 'exception.injected' }),
+      },
+    ),
     KVM_NMI: declare(
       'Raises an NMI for the vCPU; the ioctl waits while KVM_RUN is under way.',
       'tdx:NMI-1',

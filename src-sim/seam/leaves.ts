@@ -28,7 +28,7 @@ export const TDX_TD_KEYS_NOT_CONFIGURED = 0x8000_0810;
 
 const LEAF: Readonly<Record<number, string>> = {
   0: 'TDH.VP.ENTER', 1: 'TDH.MNG.ADDCX', 2: 'TDH.MEM.PAGE.ADD', 4: 'TDH.VP.ADDCX', 8: 'TDH.MNG.KEY.CONFIG',
-  9: 'TDH.MNG.CREATE', 10: 'TDH.VP.CREATE', 17: 'TDH.MR.FINALIZE', 21: 'TDH.MNG.INIT', 22: 'TDH.VP.INIT', 43: 'TDH.VP.WR',
+  9: 'TDH.MNG.CREATE', 10: 'TDH.VP.CREATE', 17: 'TDH.MR.FINALIZE', 21: 'TDH.MNG.INIT', 22: 'TDH.VP.INIT', 26: 'TDH.VP.RD', 43: 'TDH.VP.WR',
 }; // prettier-ignore
 const seamcall = event(
   'seamcall',
@@ -217,6 +217,11 @@ export const tdh_vp_wr = leaf(
       }
     }
   },
+);
+
+/** TDH.VP.RD of PEND_NMI: the value is what the field holds. @source tdx:NMI-17, NUM-26 */
+export const tdh_vp_rd = leaf('tdh_vp_rd', 26, 'NUM-26', 'Check and read PEND_NMI.', (m, vcpu) =>
+  tdr.fatal.get(m, moduleOf(kvmOf(m, vcpu))) ? TDX_TD_FATAL : TDX_SUCCESS,
 );
 
 /** PEND_NMI asks for NMI-window exiting, unless a #VE waits to be fetched. @source tdx:NMI-10, tdx:NMI-11 */

@@ -11,6 +11,7 @@ import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main'
 import * as ops from '../kvm/kvm_x86_ops';
 import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
+import { packVcpuEvents } from '../kvm/x86_vcpu_events';
 import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
 import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
 import { host_nmi_handled, host_nmi_nested, smi_handled } from '../kvm/trace';
@@ -129,7 +130,7 @@ const BEGIN: BeginTable = {
     KVM_GET_MP_STATE: (t) => vcpuCall(t, 'KVM_GET_MP_STATE'),
     KVM_SET_MP_STATE: (t, { mp_state }) => vcpuCall(t, 'KVM_SET_MP_STATE', MP_STATES.indexOf(mp_state)),
     KVM_GET_VCPU_EVENTS: (t) => vcpuCall(t, 'KVM_GET_VCPU_EVENTS'),
-    KVM_SET_VCPU_EVENTS: (t, { latched_init }) => vcpuCall(t, 'KVM_SET_VCPU_EVENTS', latched_init),
+    KVM_SET_VCPU_EVENTS: (t, events) => vcpuCall(t, 'KVM_SET_VCPU_EVENTS', packVcpuEvents(events)),
     KVM_NMI: (t) => vcpuCall(t, 'KVM_NMI'),
     KVM_SMI: (t) => vcpuCall(t, 'KVM_SMI'),
     KVM_GET_REGS: (t) => vcpuCall(t, 'KVM_GET_REGS'),

@@ -6,7 +6,7 @@ import { X2APIC_ENABLE } from '../../platform/apic';
 import { pcpu, sendIpi } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import * as seam from '../../seam/leaves';
-import { tdr } from '../../seam/tdx_module';
+import { tdr, tdvps } from '../../seam/tdx_module';
 import * as host from '../kvm_host';
 import {
   apicOf,
@@ -165,6 +165,10 @@ export const tdx_vcpu_run = routine(
       ],
       exited: ['Decode status and exit reason; a host NMI is handled here, in noinstr code.', 'tdx:NMI-21'],
       traced: ['Trace the exit.', 'RUN-11'],
+      readback: [
+        'Second posting: is the NMI still pending in the module? Then it is injected again.',
+        'tdx:NMI-17',
+      ],
     },
   },
   (at) => ({
@@ -196,6 +200,13 @@ export const tdx_vcpu_run = routine(
       const rip = kvm_regs.rip.get(m, regsOf(vcpu));
       const intr_info = none ? 0 : kvm_vcpu.intr_info.get(m, vcpu);
       m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, msmi ? 1 : 0, intr_info);
+      return kvm_vcpu.nmi_injected.get(m, vcpu) && readsBackNmi(m)
+        ? m.call(at.readback, seam.tdh_vp_rd, vcpu)
+        : m.ret(0);
+    },
+    readback(m, l) {
+      const vcpu = l.vcpu as Ref;
+      kvm_vcpu.nmi_injected.set(m, vcpu, tdvps.pend_nmi.get(m, host.tdvpsOf(vcpu)) ? 1 : 0);
       return m.ret(0);
     },
   }),
@@ -264,12 +275,17 @@ export const tdx_inject_nmi = routine(
       const vcpu = l.vcpu as Ref;
       seamcallFailed(m, kvmOf(m, vcpu));
       if (kvm_vcpu.nmi_pending.get(m, vcpu) > 0) m.emit(trace.nmi_merged, kvm_vcpu.id.get(m, vcpu));
-      kvm_vcpu.nmi_injected.set(m, vcpu, 0);
+      if (!readsBackNmi(m)) kvm_vcpu.nmi_injected.set(m, vcpu, 0);
       kvm_vcpu.nmi_pending.set(m, vcpu, 0);
       return m.ret(0);
     },
   }),
 );
+
+/** @source tdx:NMI-17 */
+function readsBackNmi(m: Machine): boolean {
+  return variant.nmi_readback.get(m, host.variantRef(m)) === 1;
+}
 
 /** A SEAMCALL that must not fail did: the VM is bugged. @source VCPU-9 */
 function seamcallFailed(m: Machine, vm: Ref): boolean {

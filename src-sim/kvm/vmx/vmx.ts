@@ -154,6 +154,7 @@ export const vmx_vcpu_run = routine(
       vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
       kvm_vcpu.nmi_injected.set(m, vcpu, 0); // delivered with the entry: vmx_complete_interrupts
       kvm_vcpu.interrupt_injected.set(m, vcpu, 0);
+      kvm_vcpu.exception_injected.set(m, vcpu, 0);
       return m.call(at.vmexit, guest_run, vcpu, injected);
     },
     vmexit(m, l) {
