@@ -40,6 +40,8 @@ export interface Launch {
    * Root may write what is read-only. With this the application runs without that privilege, as a learner would.
    */
   readonly unprivileged?: boolean;
+  /** Gives the command to run in place of the executable. */
+  readonly through?: (executable: string) => string;
   /**
    * How the window is driven. `electron`: main process too, by way of Node's inspector; `protocol`: the window alone,
    * by Chromium's DevTools protocol. Default: what the build allows.
@@ -65,12 +67,15 @@ export class Seamlab {
   readonly #address: string | null;
   readonly #faults: string[] = [];
   readonly #expected: RegExp[] = [];
-  #logged = '';
+  /** Lines of the log when it had ended; null: it runs. */
+  #lastLog: string[] | null = null;
 
   constructor(
     readonly home: string,
     /** Folder that exported transcripts are written to. */
     readonly exports: string,
+    /** The log as it was before the start. */
+    private readonly logged: string,
     { child, electron, address, page }: Started,
   ) {
     this.child = child;
@@ -78,7 +83,6 @@ export class Seamlab {
     this.#address = address;
     this.page = page;
     this.#watch(page);
-    if (existsSync(this.logFile)) this.#logged = readFileSync(this.logFile, 'utf8');
   }
 
   /** Finds the window again after its page has crashed. Only where the window is driven by protocol. */
@@ -93,16 +97,12 @@ export class Seamlab {
     this.#expected.push(...patterns);
   }
 
-  get logFile(): string {
-    return join(this.home, 'logs', 'seamlab.log');
-  }
-
   /** Lines that this run has written into the log. */
   log(): string[] {
-    if (!existsSync(this.logFile)) return [];
-    const text = readFileSync(this.logFile, 'utf8');
+    if (this.#lastLog !== null) return this.#lastLog;
+    const text = logIn(this.home);
     return text
-      .slice(text.startsWith(this.#logged) ? this.#logged.length : 0)
+      .slice(text.startsWith(this.logged) ? this.logged.length : 0)
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => line.slice(line.indexOf(' ') + 1));
@@ -167,12 +167,17 @@ export class Seamlab {
 
   /** Ends it as a user does. */
   async quit(): Promise<End> {
-    if (this.electron !== null) {
-      await this.electron.close();
-      return endOf(this.child);
-    }
-    this.child.kill('SIGTERM');
-    return endOf(this.child);
+    if (this.electron !== null) await this.electron.close();
+    else this.child.kill('SIGTERM');
+    return this.ended();
+  }
+
+  /** Waits until it has ended by itself. */
+  async ended(): Promise<End> {
+    const end = await endOf(this.child);
+    // What a later run on the same folder writes is not this run's.
+    this.#lastLog ??= this.log();
+    return end;
   }
 
   /** Ends every process of it at once, as a power cut does. */
@@ -183,13 +188,19 @@ export class Seamlab {
     } catch {
       // It ended meanwhile.
     }
-    await endOf(this.child);
+    await this.ended();
     await expect.poll(() => all.filter(isAlive), { intervals: [10] }).toEqual([]);
   }
 
   get running(): boolean {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
+}
+
+/** The log of everything that ran on this folder; empty when there is none. */
+function logIn(home: string): string {
+  const file = join(home, 'logs', 'seamlab.log');
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
 /** Chromium refuses its own sandbox to root. */
@@ -308,13 +319,18 @@ export const test = base.extend<Fixtures>({
       const clean = Object.fromEntries(
         Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
       );
-      const by = how.by ?? (packaged || how.unprivileged === true ? 'protocol' : 'electron');
+      const through =
+        how.through ??
+        (how.unprivileged === true ? (program) => withoutPrivilege(program, folder) : undefined);
+      const by = how.by ?? (packaged || through !== undefined ? 'protocol' : 'electron');
       const all = [...(packaged ? [] : [how.folder ?? root]), ...args];
       const program = packaged ? packagedApp() : runtime().executable;
-      const executable = how.unprivileged === true ? withoutPrivilege(program, folder) : program;
+      const logged = logIn(home);
       const run =
-        by === 'electron' ? await startByElectron(all, clean) : await startByProtocol(executable, all, clean);
-      const app = new Seamlab(home, exports, run);
+        by === 'electron'
+          ? await startByElectron(all, clean)
+          : await startByProtocol(through?.(program) ?? program, all, clean);
+      const app = new Seamlab(home, exports, logged, run);
       started.push(app);
       await app.page.waitForLoadState('load');
       return app;

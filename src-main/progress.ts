@@ -11,6 +11,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
@@ -124,20 +125,22 @@ export class Progress {
    * @returns why it was not kept.
    */
   append(attempt: Attempt, acknowledged: readonly string[], line: string, standing: Standing): News | null {
-    const write = (store: Store): void => {
-      const have = Math.min(store.attempt(attempt.id)?.inputs ?? 0, acknowledged.length);
-      store.append(attempt, have + 1, [...acknowledged.slice(have), line], standing);
+    const giveBack = (store: Store): void => {
+      const have = store.attempt(attempt.id)?.inputs ?? 0;
+      if (have < acknowledged.length) store.append(attempt, have + 1, acknowledged.slice(have), null);
     };
+    const write = (store: Store): void => store.append(attempt, acknowledged.length + 1, [line], standing);
     if (this.#mode === 'file') {
       try {
         this.#store.append(attempt, acknowledged.length + 1, [line], standing);
         return null;
       } catch (error) {
-        this.#log('append failed', faultOf(error).code);
+        const fault = faultOf(error);
+        this.#log('append failed', fault.code);
+        this.#toMemory(fault);
       }
-      this.#toMemory();
       try {
-        this.#backToFile(write);
+        this.#backToFile(giveBack, write);
         return null;
       } catch (error) {
         const { why, code } = faultOf(error);
@@ -147,7 +150,7 @@ export class Progress {
     }
     if (this.#mayRetry) {
       try {
-        this.#backToFile(write);
+        this.#backToFile(giveBack, write);
         this.#log('progress is saved again');
         this.#tell({ code: 'saved_again', inputs: acknowledged.length + 1 });
         return null;
@@ -158,6 +161,7 @@ export class Progress {
         }
       }
     }
+    giveBack(this.#store);
     write(this.#store);
     return null;
   }
@@ -166,36 +170,56 @@ export class Progress {
     this.#store.close();
   }
 
-  /** Opens the file and sees to damage. @throws StoreFault when it cannot be used. */
-  #openFile(): Store {
+  /**
+   * Opens the file and sees to damage.
+   *
+   * @param giveBack - gives a store what this run still knows of progress and the store lacks.
+   * @throws StoreFault when it cannot be used.
+   */
+  #openFile(giveBack: (store: Store) => void = nothing): Store {
     if (versionOf(this.#file) > MIGRATIONS.length) throw new StoreFault(NEWER);
     try {
       // SQLite opens what it can only read without complaint; better to know before the first input.
       for (const path of [dirname(this.#file), this.#file]) {
         if (existsSync(path)) accessSync(path, constants.R_OK | constants.W_OK);
       }
-      return this.#openStore(this.#file);
+      const file = this.#openStore(this.#file);
+      return this.#filled(file, giveBack);
     } catch (error) {
       const fault = faultOf(error);
       if (fault.why !== 'damaged') throw fault;
       this.#log('progress store is damaged', fault.code);
     }
     const { copy, salvaged } = this.#setAside();
-    const fresh = this.#openStore(this.#file);
-    for (const { attempt, lines } of salvaged) fresh.append(attempt, 1, lines, null);
-    const inputs = salvaged.reduce((sum, { lines }) => sum + lines.length, 0);
-    this.#log('progress store recovered', { attempts: salvaged.length, inputs });
-    this.#tell({ code: 'damaged_store', copy, attempts: salvaged.length, inputs });
+    const fresh = this.#filled(this.#openStore(this.#file), (store) => {
+      for (const { attempt, lines } of salvaged) store.append(attempt, 1, lines, null);
+      giveBack(store);
+    });
+    const kept = fresh.attempts(null);
+    const inputs = kept.reduce((sum, attempt) => sum + attempt.inputs, 0);
+    this.#log('progress store recovered', { attempts: kept.length, inputs });
+    this.#tell({ code: 'damaged_store', copy, attempts: kept.length, inputs });
     return fresh;
+  }
+
+  /** `store`, filled; closed when that fails. */
+  #filled(store: Store, fill: (store: Store) => void): Store {
+    try {
+      fill(store);
+      return store;
+    } catch (error) {
+      store.close();
+      throw error;
+    }
   }
 
   /** Moves the damaged database aside. @throws StoreFault when it cannot be moved; it is then where it was. */
   #setAside(): { copy: string; salvaged: Salvaged[] } {
     const copy = this.#file.replace(/\.db$/, `-damaged-${stamp(this.#now())}.db`);
-    const parts = ['', '-wal'].filter((suffix) => existsSync(this.#file + suffix));
+    const parts = this.#parts();
     try {
-      const salvaged = salvage(parts.map((suffix) => readFileSync(this.#file + suffix)));
-      for (const suffix of parts) renameSync(this.#file + suffix, copy + suffix);
+      const salvaged = salvage(parts.map((path) => readFileSync(path)));
+      for (const path of parts) renameSync(path, copy + path.slice(this.#file.length));
       rmSync(`${this.#file}-shm`, { force: true });
       return { copy: basename(copy), salvaged };
     } catch (error) {
@@ -204,31 +228,46 @@ export class Progress {
   }
 
   /** Opens the file again, gives it what only memory has, and writes. @throws StoreFault; memory then stays in use. */
-  #backToFile(write: (store: Store) => void): void {
-    const file = this.#openFile();
-    try {
-      copyMissing(this.#store, file);
-      write(file);
-    } catch (error) {
-      file.close();
-      throw faultOf(error);
-    }
-    this.#store = file;
+  #backToFile(giveBack: (store: Store) => void, write: (store: Store) => void): void {
+    const memory = this.#store;
+    const file = this.#openFile((store) => {
+      copyMissing(memory, store);
+      giveBack(store);
+    });
+    this.#store = this.#filled(file, write);
     this.#mode = 'file';
   }
 
   /** Takes along what the store can still read, and goes on in memory. */
-  #toMemory(): void {
+  #toMemory({ why }: StoreFault): void {
     const memory = new MemoryStore();
     try {
       copyMissing(this.#store, memory);
     } catch (error) {
       this.#log('progress cannot be read', faultOf(error).code);
     }
-    this.#store.close();
+    if (why === 'damaged') this.#closeUntouched();
+    else this.#store.close();
     this.#store = memory;
     this.#mode = 'memory';
     this.#toldInMemory = false;
+  }
+
+  /** Closes a damaged database. SQLite then mixes the log into the file, and may bury what could be recovered. */
+  #closeUntouched(): void {
+    try {
+      const parts = this.#parts().map((path) => ({ path, bytes: readFileSync(path) }));
+      this.#store.close();
+      for (const { path, bytes } of parts) writeFileSync(path, bytes);
+    } catch (error) {
+      this.#log('damaged store changed by closing', faultOf(error).code);
+      this.#store.close();
+    }
+  }
+
+  /** The files of the database that are there: its own and its log. */
+  #parts(): string[] {
+    return [this.#file, `${this.#file}-wal`].filter((path) => existsSync(path));
   }
 
   /** Reads a database that can be opened only where it can be written, by way of a copy. */
@@ -238,9 +277,7 @@ export class Progress {
     try {
       folder = mkdtempSync(join(tmpdir(), 'seamlab-'));
       const copy = join(folder, basename(this.#file));
-      for (const suffix of ['', '-wal']) {
-        if (existsSync(this.#file + suffix)) copyFileSync(this.#file + suffix, copy + suffix);
-      }
+      for (const path of this.#parts()) copyFileSync(path, copy + path.slice(this.#file.length));
       const store = SqliteStore.open(copy);
       copyMissing(store, memory);
       store.close();
@@ -256,11 +293,12 @@ export class Progress {
     try {
       return question(this.#store);
     } catch (error) {
-      this.#log('store failed', faultOf(error).code);
+      const fault = faultOf(error);
+      this.#log('store failed', fault.code);
+      if (this.#mode === 'file') this.#toMemory(fault);
     }
-    if (this.#mode === 'file') this.#toMemory();
     try {
-      this.#backToFile(() => {});
+      this.#backToFile(nothing, nothing);
     } catch (error) {
       this.#log('store cannot be opened afresh', faultOf(error).code);
     }
@@ -271,6 +309,8 @@ export class Progress {
     }
   }
 }
+
+const nothing = (): void => {};
 
 function faultOf(error: unknown): StoreFault {
   if (error instanceof StoreFault) return error;
