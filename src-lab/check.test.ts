@@ -120,6 +120,42 @@ describe('checkLab', () => {
     expect(issues.join()).toContain('Feedback of "mp-state" calls the right answer a misconception.');
   });
 
+  test('feedback that an earlier entry hides is found, with its place', () => {
+    const first = '      - { when: [0, 1], misconception: says-yes }\n';
+    const predict = issuesWith(
+      'lab.yaml',
+      replacing(first, `${first}      - { when: 1, misconception: says-yes, say: No. }\n`),
+    );
+    const at = lineOf(TINY_LAB, first);
+    expect(predict).toEqual([
+      `lab.yaml:${at + 1}:9: No answer to "mp-state" is told this feedback (says-yes). ` +
+        'An earlier entry fits first, or no wrong answer meets its condition.',
+    ]);
+    const includes =
+      '      - { when: { includes: reset }, misconception: resets, say: Nothing resets it. }\n';
+    const hidden = '      - { when: [{ includes: reset }, { omits: blocked }], misconception: resets }\n';
+    expect(issuesWith('lab.yaml', replacing(includes, includes + hidden)).join()).toContain(
+      'No answer to "order-td" is told this feedback (resets).',
+    );
+    expect(issuesWith('lab.yaml', replacing(includes, hidden + includes))).toEqual([]);
+  });
+
+  test('feedback on the machine that no attempt is told is found', () => {
+    const entry = '      - { when: { event: sipi_ignored }, misconception: sipi-alone }\n';
+    const more = '      - { when: { event: init_blocked }, misconception: resets, say: Not of this VM. }\n';
+    const at = lineOf(TINY_LAB, entry);
+    expect(issuesWith('lab.yaml', replacing(entry, entry + more))).toEqual([
+      `lab.yaml:${at + 1}:9: No attempt is told this feedback of "start-ap" (resets). ` +
+        'Write a wrong attempt that meets it, or remove it.',
+    ]);
+  });
+
+  test('a hint that is there and says nothing is found', () => {
+    const at = lineOf(TINY_LAB, '{ cost: 1, say: KVM decides. }');
+    const issues = issuesWith('lab.yaml', replacing('say: KVM decides.', 'say: ":::note\\n:::"'));
+    expect(issues).toEqual([`lab.yaml:${at}:9: Hint 2 of "mp-state" says nothing. Write words.`]);
+  });
+
   test('a gate that has nothing to wait for is found', () => {
     const issues = issuesWith('lab.yaml', replacing('- { id: rest }', '- { id: rest, gate: true }'));
     expect(issues.join()).toContain('The gate of "rest" leads nowhere.');

@@ -1,17 +1,18 @@
 import { Timeline } from '../src-sim';
 import { matches } from '../src-sim/scenario/condition';
 import { readAttempt, type Attempt } from './attempt';
-import { performAll, type Answer, type AnsweredKind, type Key } from './checkpoints/kind';
+import { performAll, type Answer, type AnsweredKind } from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
 import { plain } from './guide';
 import type { Input } from './input';
 import { didYouMean, sortIssues, type LabIssue, type Place } from './issue';
 import { loadLab, type Checkpoint, type Lab, type LabFiles } from './lab';
-import { SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
+import { answersMeant, otherAnswers } from './mutants';
+import { LabSource, SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
 import { keyOf, LabSession } from './session';
 import { canonical } from './transcript';
 import type { Block, CheckpointProgress, Inline } from './view';
-import { readYaml } from './yaml';
+import { readYaml, type Path } from './yaml';
 
 /** What a check found, and the figures that it prints. */
 export interface Check {
@@ -32,8 +33,9 @@ const WRONG = /^wrong\/[a-z0-9]+(?:-[a-z0-9]+)*\.yaml$/;
 
 /**
  * Checks a lab as its author must leave it: it loads; every solution earns every point and none of its answers can be
- * changed without losing some; nothing is earned by doing nothing; every wrong attempt is told the misconception it
- * names, and every misconception has one; all cited facts are known; nothing else lies about.
+ * changed without losing some; nothing is earned by doing nothing, and every checkpoint can be failed; every hint opens
+ * and every feedback is told to somebody; every wrong attempt is told the misconception it names, and every
+ * misconception has one; all cited facts are known; nothing else lies about.
  *
  * @param files - all files of the lab's folder.
  * @param facts - known fact ids with their summaries: `labs/facts.json`.
@@ -59,10 +61,12 @@ export function checkLab(files: LabFiles, facts: Facts): Check {
   }
   const checker = new Checker(load.lab, files, facts, issues);
   checker.facts();
+  checker.words();
   checker.keys();
   checker.nothingForNothing();
   checker.solutionFiles();
   checker.wrongFiles();
+  checker.feedback();
   const reading = checker.readingTime();
   const { solutions, wrong, mutants } = checker;
   return { issues: sortIssues(issues), lab: load.lab, solutions, wrong, mutants, reading };
@@ -72,6 +76,8 @@ class Checker {
   solutions = 0;
   wrong = 0;
   mutants = 0;
+  /** Per checkpoint, first blocks of what attempts were told. A block stands for the text it begins. */
+  private readonly told = new Map<string, Set<Block>>();
 
   constructor(
     private readonly lab: Lab,
@@ -101,7 +107,25 @@ class Checker {
       cite('guide.md', id, `:fact[${id}]`);
   }
 
-  /** The machine answers every question, the answer can be given, and no feedback calls it a misconception. */
+  /** Whatever a learner may be shown says something: Markdown can be there and yet be nothing. */
+  words(): void {
+    const { checkpoints, misconceptions } = this.lab;
+    const say = (blocks: readonly Block[], what: string, path: Path): void => {
+      if (wordsOf(blocks).trim() === '') this.inLab(path, `${what} says nothing.`, 'Write words.');
+    };
+    checkpoints.forEach(({ id, ask, hints, feedback }, i) => {
+      const path = ['checkpoints', i];
+      say(ask, `The question of "${id}"`, [...path, 'ask']);
+      hints.forEach((hint, n) => say(hint.say, `Hint ${n + 1} of "${id}"`, [...path, 'hints', n]));
+      feedback.forEach((entry, n) =>
+        say(entry.say, `Feedback ${n + 1} of "${id}"`, [...path, 'feedback', n]),
+      );
+    });
+    for (const [id, misconception] of misconceptions)
+      say(misconception.say, `The misconception "${id}"`, ['misconceptions', id]);
+  }
+
+  /** The machine answers every question; the answer can be given, others fail, no feedback calls it a misconception. */
   keys(): void {
     for (const checkpoint of this.lab.checkpoints) {
       const { source, id } = checkpoint;
@@ -128,6 +152,12 @@ class Checker {
           `The machine answers: ${key.words}.`,
         );
       }
+      const others = otherAnswers(checkpoint, key, key.answer);
+      const fails = others.some(
+        (other) => kind.unfit(source, other) === null && !kind.grade(source, key, other, 0).passed,
+      );
+      if (others.length > 0 && !fails)
+        this.issue('lab.yaml', at, `No answer to "${id}" fails.`, 'Let some answer be wrong.');
     }
   }
 
@@ -226,16 +256,31 @@ class Checker {
         continue;
       }
       this.mutate(file, attempt);
+      if (this.solutions === 1) this.hints(file, attempt);
     }
   }
 
-  /** Tries other answers in place of each that the solution gives: one that earns as much is a hole. */
+  /**
+   * Tries other answers in place of each that the solution gives: one that earns as much is a hole. A score is a sum
+   * over checkpoints, so one that fails here, or is refused, has lost its points - unless the solution answers the
+   * checkpoint once more, or the answer passes: only these are played to the end.
+   */
   private mutate(file: string, attempt: Attempt): void {
+    const answers = attempt.inputs.flatMap(({ input }) =>
+      input.kind === 'answer' ? [input.checkpoint] : [],
+    );
     attempt.inputs.forEach(({ input, line, column }, i) => {
       if (input.kind !== 'answer') return;
       const checkpoint = this.lab.checkpoints.find(({ id }) => id === input.checkpoint)!;
-      for (const answer of otherAnswers(checkpoint, keyOf(this.lab, checkpoint), input.answer)) {
+      const { source } = checkpoint;
+      const kind = kindOf(source);
+      if (kind.how !== 'answered') return;
+      const key = keyOf(this.lab, checkpoint);
+      const once = answers.filter((id) => id === input.checkpoint).length === 1;
+      for (const answer of otherAnswers(checkpoint, key, input.answer)) {
         this.mutants++;
+        const passes = kind.unfit(source, answer) === null && kind.grade(source, key, answer, 0).passed;
+        if (once && !passes) continue;
         const session = new LabSession(this.lab, NOBODY);
         for (const [j, { input: other }] of attempt.inputs.entries()) {
           session.apply(j === i ? ({ ...input, answer } as Input) : other); // what a gate then refuses earns nothing
@@ -245,6 +290,32 @@ class Checker {
         this.issue(file, { line, column }, message, 'Let only the right answer pass.');
       }
     });
+  }
+
+  /** Opens every hint as soon as its checkpoint is there, and goes the solution's way: only the hints' price is lost. */
+  private hints(file: string, attempt: Attempt): void {
+    const { lab } = this;
+    const session = new LabSession(lab, NOBODY);
+    const open = (): void => {
+      for (const { id, step, hints } of lab.checkpoints) {
+        if (step !== session.step.id) continue;
+        for (let n = 0; n < hints.length; n++) session.apply({ kind: 'hint', checkpoint: id });
+      }
+    };
+    open();
+    for (const { input } of attempt.inputs) {
+      session.apply(input);
+      if (input.kind === 'goto') open();
+    }
+    for (const { id, hints, earned } of session.progress().checkpoints) {
+      const checkpoint = lab.checkpoints.find((other) => other.id === id)!;
+      const left = checkpoint.source.points - checkpoint.hints.reduce((sum, { cost }) => sum + cost, 0);
+      const at = this.textPlace('lab.yaml', `id: ${id}`);
+      if (hints.length < checkpoint.hints.length)
+        this.issue('lab.yaml', at, `A hint of "${id}" cannot be opened.`, `${file} never comes to its step.`);
+      else if (earned !== left)
+        this.issue('lab.yaml', at, `With all hints "${id}" earns ${earned} points, not ${left}.`, '');
+    }
   }
 
   /** Every wrong attempt fails with the misconception it names; every misconception has such an attempt. */
@@ -321,6 +392,34 @@ class Checker {
     }
   }
 
+  /** Every feedback is told to somebody: to an answer it is meant for, or else in one of the attempts. */
+  feedback(): void {
+    this.lab.checkpoints.forEach((checkpoint, i) => {
+      const { source, id } = checkpoint;
+      const kind = kindOf(source);
+      checkpoint.feedback.forEach(({ say, misconception }, entry) => {
+        const path = ['checkpoints', i, 'feedback', entry];
+        const meant =
+          kind.how === 'answered' ? answersMeant(checkpoint, keyOf(this.lab, checkpoint), entry) : null;
+        if (kind.how !== 'answered' || meant === null) {
+          if (this.told.get(id)?.has(say[0]!)) return;
+          const remedy = 'Write a wrong attempt that meets it, or remove it.';
+          this.inLab(path, `No attempt is told this feedback of "${id}" (${misconception}).`, remedy);
+          return;
+        }
+        const key = keyOf(this.lab, checkpoint);
+        const isTold = (answer: Answer): boolean => {
+          if (kind.unfit(source, answer) !== null) return false;
+          const graded = kind.grade(source, key, answer, 0);
+          return !graded.passed && graded.feedback === entry;
+        };
+        if (meant.some(isTold) || this.told.get(id)?.has(say[0]!)) return;
+        const remedy = 'An earlier entry fits first, or no wrong answer meets its condition.';
+        this.inLab(path, `No answer to "${id}" is told this feedback (${misconception}).`, remedy);
+      });
+    });
+  }
+
   readingTime(): number {
     const prose = [
       ...this.lab.steps.flatMap(({ body }) => body),
@@ -346,11 +445,24 @@ class Checker {
     const session = new LabSession(this.lab, NOBODY);
     for (const { input, line, column } of attempt.inputs) {
       const applied = session.apply(input);
-      if (applied.accepted) continue;
+      if (applied.accepted) {
+        for (const { id, verdict } of session.progress().checkpoints) {
+          if (verdict?.say[0] === undefined) continue;
+          const told = this.told.get(id) ?? new Set();
+          this.told.set(id, told.add(verdict.say[0]));
+        }
+        continue;
+      }
       this.issue(file, { line, column }, `This input is refused: ${applied.refused}`, '');
       return null;
     }
     return session;
+  }
+
+  /** An issue of `lab.yaml` at a path. The file is read once more for its places: issues are few. */
+  private inLab(path: Path, message: string, remedy: string): void {
+    const read = readYaml(LabSource, 'lab.yaml', this.files.get('lab.yaml')!);
+    this.issue('lab.yaml', read.ok ? read.file.at(path) : START, message, remedy);
   }
 
   /** Place of the first occurrence of `needle`. */
@@ -369,29 +481,6 @@ class Checker {
 const START: Place = { line: 1, column: 1 };
 /** The session of no learner. */
 const NOBODY = '00000000-0000-4000-8000-000000000000';
-
-/** Answers that are not `right`: all other choices; near values; orders with one thing changed. */
-function otherAnswers({ source }: Checkpoint, { answer: right }: Key, given: Answer): Answer[] {
-  if (source.kind === 'predict') {
-    const choices = (source.choices ?? []).map((choice) =>
-      typeof choice === 'string' ? choice : choice.value,
-    );
-    return choices.length > 0
-      ? choices.filter((value) => value !== right && value !== given)
-      : [`${String(right)}0`, 'RUNNABLE 7'];
-  }
-  if (source.kind !== 'order') return [];
-  const ids = [...(given as readonly string[])];
-  const swapped = ids.slice(1).map((_, i) => ids.with(i, ids[i + 1]!).with(i + 1, ids[i]!));
-  const allowed = (order: readonly string[], i: number): boolean =>
-    source.unordered.some((set) => set.includes(order[i]!) && set.includes(order[i + 1]!));
-  const extra = source.items.filter(({ id }) => !ids.includes(id)).map(({ id }) => [...ids, id]);
-  return [
-    ...swapped.filter((order, i) => !allowed(order, i)),
-    ...ids.map((_, i) => ids.toSpliced(i, 1)),
-    ...extra,
-  ];
-}
 
 function runEvent(lab: Lab, checkpoint: Checkpoint, kind: AnsweredKind<CheckpointSource>) {
   const { event } = keyOf(lab, checkpoint);

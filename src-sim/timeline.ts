@@ -220,7 +220,7 @@ export class Timeline {
       return this.keyframe();
     }
     if ((n + 1) * size > this.frames.length) {
-      const grown = new Uint8Array(Math.max(64 * size, this.frames.length * 2));
+      const grown = new Uint8Array(Math.max(8 * size, this.frames.length * 2));
       grown.set(this.frames);
       this.frames = grown;
     }

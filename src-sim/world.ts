@@ -1,4 +1,4 @@
-import type { Placement, Ref } from './machine/layout';
+import type { Layout, Placement, Ref } from './machine/layout';
 import { Machine, thread, type ThreadInfo } from './machine/machine';
 import { kvm, kvm_vcpu, variant, variantRef, warned } from './kvm/kvm_host';
 import './kvm/ioctls';
@@ -41,6 +41,10 @@ export interface World {
   readonly vms: ReadonlyMap<string, VmSlot>;
 }
 
+/** Layouts by the slots of their platform: a session makes a new machine at every step, always of the same slots. */
+const layouts = new Map<string, Layout>();
+const MAX_LAYOUTS = 16;
+
 /**
  * A machine at power-on: no VM exists, every CPU executes userspace.
  *
@@ -63,7 +67,10 @@ export function powerOn(platform: Platform): World {
     ...slots.map(([name]) => ({ path: name, record: kvm })),
     ...vcpuPaths.map((path) => ({ path, record: kvm_vcpu })),
   ];
-  const m = new Machine(infos, placements);
+  const key = JSON.stringify(slots);
+  const m = new Machine(infos, placements, undefined, layouts.get(key));
+  if (layouts.size === MAX_LAYOUTS) layouts.clear();
+  layouts.set(key, m.layout);
   const cpus = m.placed.slice(3, 3 + infos.length);
   const vmRefs = m.placed.slice(3 + infos.length, 3 + infos.length + slots.length);
   const vcpuRefs = m.placed.slice(3 + infos.length + slots.length);

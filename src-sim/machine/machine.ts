@@ -144,11 +144,13 @@ export class Machine implements Views {
   /**
    * @param placements - records after header, `last` and threads, in the order of `refs`.
    * @param capacity - events the trace keeps, a power of two.
+   * @param layout - of the same threads and placements, from a machine before: making one takes long.
    */
   constructor(
     readonly threadInfos: readonly ThreadInfo[],
     placements: readonly Placement[],
     capacity = 1 << 15,
+    layout?: Layout,
   ) {
     this.routines = allRoutines();
     const own: Placement[] = [
@@ -156,7 +158,7 @@ export class Machine implements Views {
       { path: 'last', record: last },
       ...threadInfos.map(({ name }) => ({ path: `${name}.thread`, record: thread })),
     ];
-    this.layout = new Layout([...own, ...placements]);
+    this.layout = layout ?? new Layout([...own, ...placements]);
     if (this.layout.size > 0xffff)
       throw new RangeError(`the state has ${this.layout.size} bytes; references hold 16 bits`);
     const buffer = new ArrayBuffer(this.layout.size);

@@ -85,6 +85,8 @@ export interface TraceEvent {
 
 const ARGS = 6;
 const WORDS = 12;
+/** Rows of a new trace. */
+const FIRST_ROWS = 1 << 10;
 const CALL = 0;
 const RETURN = 1;
 const ACTION = 2;
@@ -109,8 +111,9 @@ export class Trace {
   /** Events ever recorded on this line of history, 0 upwards. */
   count = 0;
   private high = 0;
-  private readonly rows: Int32Array;
-  private readonly mask: number;
+  private rows: Int32Array;
+  /** Rows there are, minus one: a power of two minus one. They grow up to `capacity`, since most traces are short. */
+  private mask: number;
 
   /** @param capacity - events kept, a power of two. */
   constructor(
@@ -120,8 +123,9 @@ export class Trace {
     /** Command of the n-th begun action, for rows of type `action`. */
     private readonly command: (n: number) => string,
   ) {
-    this.rows = new Int32Array(capacity * WORDS);
-    this.mask = capacity - 1;
+    const rows = Math.min(capacity, FIRST_ROWS);
+    this.rows = new Int32Array(rows * WORDS);
+    this.mask = rows - 1;
   }
 
   /** Index of the oldest event that is still kept. */
@@ -180,7 +184,7 @@ export class Trace {
     e: number,
     f: number,
   ): void {
-    // prettier-ignore
+    if (this.count > this.mask && this.mask + 1 < this.capacity) this.grow();
     const { rows } = this;
     const at = (this.count++ & this.mask) * WORDS;
     if (this.count > this.high) this.high = this.count;
@@ -196,6 +200,14 @@ export class Trace {
     rows[at + 9] = d;
     rows[at + 10] = e;
     rows[at + 11] = f;
+  }
+
+  /** Twice as many rows. Nothing has been overwritten yet, so every row keeps its place. */
+  private grow(): void {
+    const grown = new Int32Array(this.rows.length * 2);
+    grown.set(this.rows);
+    this.rows = grown;
+    this.mask = grown.length / WORDS - 1;
   }
 
   /**

@@ -1,0 +1,25 @@
+import { expect, test } from 'vitest';
+import { Trace } from './trace';
+
+const traceOf = (capacity: number): Trace =>
+  new Trace(capacity, [{ name: 'vmm', cpu: 0 }], () => [], (n) => `vmm DO n=${n}`); // prettier-ignore
+const fill = (trace: Trace, events: number): void => {
+  for (let n = trace.count; n < events; n++) trace.action(n, n, 0, n, 'vmm');
+};
+
+test('a trace that outgrows its first rows keeps every event in its place', () => {
+  const trace = traceOf(1 << 15);
+  fill(trace, 5_000);
+  expect(trace.first).toBe(0);
+  for (const n of [0, 1, 1_023, 1_024, 1_025, 2_048, 4_999]) {
+    expect(trace.event(n)).toMatchObject({ n, moment: n, text: `n=${n}` });
+  }
+});
+
+test('a trace keeps as many events as its capacity, the latest ones', () => {
+  const trace = traceOf(1 << 11);
+  fill(trace, 5_000);
+  expect(trace.first).toBe(5_000 - 2_048);
+  expect(trace.event(trace.first)).toMatchObject({ moment: trace.first });
+  expect(() => trace.event(trace.first - 1)).toThrow(RangeError);
+});
