@@ -158,7 +158,7 @@ export const guest_run = routine(
       const op = guest_cpu.op.get(m, guest);
       if (op === cpu.OP_NONE) {
         l.vector = 0;
-        return parkAtBoundary(m, at.boundary);
+        return parkAtBoundary(m, thread.cpu.get(m, m.thread) as Ref, at.boundary);
       }
       if (op === cpu.OP_IRET) {
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
@@ -212,9 +212,18 @@ function nmiWindow(m: Machine, vcpu: Ref): boolean {
     : vmcs.nmi_window.get(m, vmcsOf(vcpu)) === 1;
 }
 
-/** Nothing to execute: the guest idles until an event of its CPU or a new instruction wakes the thread. */
-function parkAtBoundary(m: Machine, boundary: number): number {
-  m.block('in-guest');
+/**
+ * Nothing to execute: the guest idles until an event of its CPU or a new instruction wakes the thread. An event that
+ * came after the boundary has woken nobody, so it is looked for once more.
+ */
+function parkAtBoundary(m: Machine, here: Ref, boundary: number): number {
+  const waits =
+    pcpu.irr.highest(m, here) >= 0 ||
+    pcpu.init_pending.get(m, here) === 1 ||
+    pcpu.mce_pending.get(m, here) === 1 ||
+    pcpu.smi_pending.get(m, here) === 1 ||
+    pcpu.nmi_pending.get(m, here) === 1;
+  if (!waits) m.block('in-guest');
   return boundary;
 }
 

@@ -195,6 +195,14 @@ describe('a post against an entry', () => {
     expect([bench.shows(PIR), bench.shows(ON)]).toEqual(['', '0']);
   });
 
+  test('PI-15, tdx:INV-1: a notification between the boundary and idling is not slept through', () => {
+    const bench = entering('execute', 'guest_run');
+    posted(bench);
+    bench.settle();
+    expect(bench.shows('td.vcpu0.guest.irqs')).toBe('1');
+    expect([bench.shows(PIR), bench.shows(ON)]).toEqual(['', '0']);
+  });
+
   test('PI-20: a post after the mode is OUTSIDE again waits for the self-IPI of the next entry', () => {
     const bench = running();
     begin(bench, { host: 'IRQ', vm: 'td', vcpu: 0 });
