@@ -1,41 +1,10 @@
-import type { Locator } from '@playwright/test';
 import Database from 'libsql';
 import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Input } from '../src-lab/input';
 import { expect, test, type Launch, type Seamlab } from './app';
+import { begin, COMMAND, course, expectWhereTheyWere, inputsOf, notices } from './begun';
 import { smallDisk } from './disk';
-import { Learner, readCourse } from './learner';
-
-const course = readCourse('02-init-sipi');
-const { lab } = course;
-const [, second] = lab.steps;
-
-/** Inputs that lead to the second step and do something there. */
-const INPUTS: readonly Input[] = [
-  { kind: 'act', action: { vmm: 'KVM_GET_MP_STATE', vm: 'vmx', vcpu: 1 } },
-  { kind: 'goto', step: second!.id },
-  { kind: 'act', action: { vmm: 'KVM_GET_MP_STATE', vm: 'td', vcpu: 1 } },
-];
-const COMMAND = 'vmm KVM_GET_MP_STATE vm=vmx vcpu=1';
-
-const notices = (app: Seamlab): Locator => app.page.getByRole('region', { name: 'Notices' });
-
-/** Opens the lab and makes `INPUTS`. */
-async function begin(app: Seamlab): Promise<void> {
-  const { session } = await app.open();
-  for (const input of INPUTS)
-    expect(await app.call('lab.input', { session, input })).toMatchObject({ accepted: true });
-}
-
-/** How many inputs the open lab has. */
-const inputsOf = async (app: Seamlab): Promise<number> =>
-  (await app.call('lab.open', { lab: lab.id })).inputs;
-
-async function expectWhereTheyWere(app: Seamlab, inputs: number): Promise<void> {
-  await expect(app.page.getByRole('heading', { level: 2, name: second!.title })).toBeVisible();
-  expect(await inputsOf(app)).toBe(inputs);
-}
+import { Learner } from './learner';
 
 /** Types the command, whatever comes of it. */
 async function attempt(app: Seamlab, learner: Learner): Promise<void> {
