@@ -27,3 +27,6 @@ export const APICV_INHIBIT_REASONS = [
   'IRQWIN', 'PIT_REINJ', 'SEV', 'LOGICAL_ID_ALIASED', 'TDX',
 ] as const; // prettier-ignore
 export type ApicvInhibitReason = (typeof APICV_INHIBIT_REASONS)[number];
+
+/** Capabilities that KVM_CHECK_EXTENSION is asked for. @source tdx:SMI-8, VM-1 */
+export const CAPABILITY_NAMES = ['KVM_CAP_X86_SMM', 'KVM_CAP_MAX_VCPUS', 'KVM_CAP_SPLIT_IRQCHIP'] as const;

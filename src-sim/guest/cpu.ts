@@ -23,6 +23,7 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   started: flag('The guest has executed code on this vCPU', { source: 'VCPU-9' }),
   resets: num(8, 'Times this vCPU was reset by INIT since it first ran', { source: 'x86:SIPI-16' }),
   starts: num(8, 'Times this vCPU was started by SIPI', { source: 'x86:SIPI-12' }),
+  eoi_vector: num(8, 'Vector whose EOI exited last', { source: 'x86:IRQ-13' }),
   virr: bits(256, 'Virtual IRR: vectors harvested from the PIR', { source: 'PI-15' }),
   visr: bits(256, 'Virtual ISR: vectors in service', { source: 'PI-15' }),
 });

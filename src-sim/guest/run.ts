@@ -52,6 +52,7 @@ export const EXIT_NMI_WINDOW = 8;
 const EXIT_INIT = 3;
 const EXIT_HLT = 12;
 const EXIT_MSR_WRITE = 32;
+const EXIT_EOI_INDUCED = 45;
 const EXIT_TDCALL = 77;
 
 /** A processor without APICv-visible priority: a vector is deliverable above the class in service. @source PI-15 */
@@ -181,6 +182,10 @@ export const guest_run = routine(
       const vcpu = l.vcpu as Ref;
       guest_cpu.visr.clear(m, guestOf(vcpu), l.vector);
       m.emit(guest_eoi, kvm_vcpu.id.get(m, vcpu), l.vector);
+      if (vmcs.eoi_exit_bitmap.test(m, vmcsOf(vcpu), l.vector)) {
+        guest_cpu.eoi_vector.set(m, guestOf(vcpu), l.vector);
+        return m.ret(EXIT_EOI_INDUCED);
+      }
       return at.boundary;
     },
     ve(m, l) {

@@ -1,6 +1,7 @@
 import { setVcpuIoctls, setVmIoctls, type VcpuIoctl, type VmIoctl } from './kvm_main';
 import './vmx/main';
 import { kvm_x86_ops } from './kvm_x86_ops';
+import * as irq from './irq_comm';
 import * as x86 from './x86';
 import * as events from './x86_vcpu_events';
 import * as vm from './x86_vm';
@@ -13,7 +14,16 @@ export const VM_IOCTLS = [
   { name: 'KVM_CREATE_IRQCHIP', handler: vm.kvm_arch_vm_ioctl_create_irqchip },
   { name: 'KVM_MEMORY_ENCRYPT_OP', handler: kvm_x86_ops.mem_enc_ioctl },
   { name: 'KVM_CREATE_VCPU', handler: vm.kvm_vm_ioctl_create_vcpu },
-  { name: 'KVM_SIGNAL_MSI', handler: vm.kvm_send_userspace_msi },
+  { name: 'KVM_SIGNAL_MSI', handler: irq.kvm_send_userspace_msi },
+  { name: 'KVM_SET_GSI_ROUTING', handler: irq.kvm_set_irq_routing },
+  { name: 'KVM_IRQ_LINE', handler: irq.kvm_vm_ioctl_irq_line },
+  { name: 'KVM_IRQFD', handler: irq.kvm_irqfd },
+  { name: 'KVM_CHECK_EXTENSION', handler: vm.kvm_vm_ioctl_check_extension },
+  { name: 'KVM_CAP_X86_DISABLE_EXITS', handler: vm.kvm_cap_x86_disable_exits },
+  { name: 'KVM_CAP_X86_APIC_BUS_CYCLES_NS', handler: vm.kvm_cap_x86_apic_bus_cycles_ns },
+  { name: 'KVM_CREATE_PIT2', handler: vm.kvm_vm_ioctl_create_pit },
+  { name: 'KVM_GET_PIT2', handler: vm.kvm_vm_ioctl_pit },
+  { name: 'KVM_GET_IRQCHIP', handler: vm.kvm_vm_ioctl_irqchip },
 ] as const;
 
 export const VCPU_IOCTLS = [
@@ -33,13 +43,14 @@ export const VCPU_IOCTLS = [
   { name: 'KVM_SET_GUEST_DEBUG', handler: x86.kvm_arch_vcpu_ioctl_set_guest_debug },
   { name: 'KVM_INTERRUPT', handler: x86.kvm_vcpu_ioctl_interrupt },
   { name: 'KVM_GET_LAPIC', handler: x86.kvm_vcpu_ioctl_get_lapic },
+  { name: 'KVM_X86_SET_MCE', handler: x86.kvm_vcpu_ioctl_x86_set_mce },
 ] as const;
 
 export type VmIoctlName = (typeof VM_IOCTLS)[number]['name'];
 export type VcpuIoctlName = (typeof VCPU_IOCTLS)[number]['name'];
 
 setVmIoctls(VM_IOCTLS as unknown as readonly VmIoctl[]);
-setVcpuIoctls(VCPU_IOCTLS as unknown as readonly VcpuIoctl[]);
+setVcpuIoctls(VCPU_IOCTLS as unknown as readonly VcpuIoctl[], x86.post_kvm_run_save);
 
 /** Number of a VM ioctl in the table. */
 export function vmIoctl(name: VmIoctlName): number {

@@ -28,6 +28,8 @@ export const KVM_REQ_NMI = 8 + 9;
 export const KVM_REQ_SMI = 8 + 12;
 export const KVM_REQ_TRIPLE_FAULT = 8 + 2;
 export const KVM_REQ_APICV_UPDATE = 8 + 25;
+export const KVM_REQ_SCAN_IOAPIC = 8 + 15;
+export const KVM_REQ_IOAPIC_EOI_EXIT = 8 + 19;
 const REQUEST_NAMES = Array.from({ length: 48 }, () => '');
 REQUEST_NAMES[KVM_REQ_VM_DEAD] = 'VM_DEAD';
 REQUEST_NAMES[KVM_REQ_UNBLOCK] = 'UNBLOCK';
@@ -36,12 +38,16 @@ REQUEST_NAMES[KVM_REQ_NMI] = 'NMI';
 REQUEST_NAMES[KVM_REQ_SMI] = 'SMI';
 REQUEST_NAMES[KVM_REQ_TRIPLE_FAULT] = 'TRIPLE_FAULT';
 REQUEST_NAMES[KVM_REQ_APICV_UPDATE] = 'APICV_UPDATE';
+REQUEST_NAMES[KVM_REQ_SCAN_IOAPIC] = 'SCAN_IOAPIC';
+REQUEST_NAMES[KVM_REQ_IOAPIC_EOI_EXIT] = 'IOAPIC_EOI_EXIT';
 
 /** `kvm_run.exit_reason` values used here. @source NUM-2 */
 export const KVM_EXIT_UNKNOWN = 0;
+export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 export const KVM_EXIT_SHUTDOWN = 8;
 export const KVM_EXIT_INTR = 10;
 export const KVM_EXIT_INTERNAL_ERROR = 17;
+export const KVM_EXIT_IOAPIC_EOI = 26;
 /** @source NUM-3 */
 export const KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
 
@@ -90,6 +96,12 @@ const kvm_lapic = record('kvm_lapic', 'kvm', 'Shadow local APIC', {
 const kvm_run = record('kvm_run', 'vmm', 'The page that KVM_RUN shares with userspace', {
   exit_reason: int32('Why KVM_RUN returned', { source: 'NUM-2', labels: KVM_EXIT }),
   immediate_exit: flag('KVM_RUN returns -EINTR at once', { source: 'RUN-3' }),
+  request_interrupt_window: flag('Userspace wants to inject an interrupt', { source: 'tdx:LAPIC-14' }),
+  ready_for_interrupt_injection: flag('KVM_INTERRUPT would be taken now', { source: 'tdx:LAPIC-13' }),
+  if_flag: flag('RFLAGS.IF; of a TD always 0', { source: 'RUN-13' }),
+  cr8: num(8, 'CR8, the task priority; of a TD always 0', { source: 'RUN-13' }),
+  apic_base: num(32, 'IA32_APIC_BASE', { source: 'RUN-13', as: 'hex' }),
+  eoi_vector: num(8, 'eoi.vector', { source: 'EOI-7' }),
   suberror: num(8, 'internal.suberror', { source: 'NUM-3' }),
   ndata: num(8, 'internal.ndata', { source: 'EXIT-11' }),
   data0: word64('internal.data[0]: result of TDH.VP.ENTER', { source: 'EXIT-11' }),
@@ -107,6 +119,9 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
   irq_exits: num(32, 'External-interrupt exits', { source: 'EXIT-7' }),
   halt_exits: num(32, 'HLT exits', { source: 'HLT-4' }),
   irq_injections: num(32, 'Interrupts injected by KVM', { source: 'PI-38' }),
+  request_irq_exits: num(32, 'Returns to userspace because it may inject an interrupt', {
+    source: 'tdx:LAPIC-14',
+  }),
   irq_window_exits: num(32, 'Interrupt-window exits', { source: 'x86:IRQ-4' }),
   nmi_injections: num(32, 'NMIs injected', { source: 'tdx:NMI-5' }),
   nmi_window_exits: num(32, 'NMI-window exits', { source: 'x86:VMX-13' }),
@@ -117,7 +132,18 @@ const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX
   irq_window: flag('Interrupt-window exiting', { source: 'x86:VMX-2' }),
   entry_intr_info: num(32, 'VM-entry interruption information', { source: 'x86:VMX-3', as: 'hex' }),
   nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
+  eoi_exit_bitmap: bits(256, 'Vectors whose EOI exits', { source: 'EOI-7' }),
 });
+
+/** A GSI's entry in the routing table, when it is an MSI. */
+export const kvm_msi_route = record('kvm_msi_route', 'kvm', 'An MSI route', {
+  set: flag('The GSI has a route', { source: 'VM-13' }),
+  irqfd: flag('An eventfd is bound to the GSI', { source: 'VM-13' }),
+  dest: num(32, 'Destination x2APIC id', { source: 'x86:LAPIC-27' }),
+  data: num(32, 'MSI data: vector, delivery mode, trigger mode', { source: 'x86:LAPIC-7', as: 'hex' }),
+});
+/** GSIs of the model: 0 to 3. */
+export const GSIS = 4;
 
 export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   created: flag('KVM_CREATE_VCPU has made it', { source: 'VCPU-1' }),
@@ -176,6 +202,11 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
     source: 'APICV-4',
     names: APICV_INHIBIT_REASONS,
   }),
+  apic_bus_cycle_ns: num(32, 'Length of a LAPIC timer tick', { source: 'VM-6' }),
+  hlt_in_guest: flag('HLT does not exit: KVM_CAP_X86_DISABLE_EXITS', { source: 'TMR-5' }),
+  mwait_in_guest: flag('MWAIT does not exit: KVM_CAP_X86_DISABLE_EXITS', { source: 'TMR-5' }),
+  pit: flag('The PIT is modelled by the kernel', { source: 'EOI-9' }),
+  gsi: sub(kvm_msi_route, GSIS),
   blockirq_vcpus: num(8, 'vCPUs with KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:IRQ-16' }),
   poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'tdx:SMI-14' }),
   apicv_update_lock: num(16, 'Thread that holds apicv_update_lock', { hidden: true }),
@@ -210,6 +241,9 @@ export const warned = record('warned', 'kvm', 'WARN_ON_ONCE sites that have fire
     { source: 'VAPIC-1' },
   ),
   tdx_vcpu_reset: flag('tdx_vcpu_reset: init_event is true', { source: 'INIT-13' }),
+  vcpu_enter_guest: flag('vcpu_enter_guest: apicv_active is not what the mask implies', {
+    source: 'APICV-13',
+  }),
   kvm_apic_accept_events: flag('kvm_apic_accept_events: INIT_RECEIVED although INIT is blocked', {
     source: 'INIT-5',
   }),
@@ -246,6 +280,8 @@ export const regsOf = (vcpu: Ref): Ref => kvm_vcpu.regs.at(vcpu);
 export const statOf = (vcpu: Ref): Ref => kvm_vcpu.stat.at(vcpu);
 export const tdvpsOf = (vcpu: Ref): Ref => kvm_vcpu.tdvps.at(vcpu);
 export const guestOf = (vcpu: Ref): Ref => kvm_vcpu.guest.at(vcpu);
+/** The route of a GSI, 0 to `GSIS - 1`. */
+export const routeOf = (vm: Ref, gsi: number): Ref => kvm.gsi.at(vm, gsi);
 export const vmcsOf = (vcpu: Ref): Ref => kvm_vcpu.vmcs.at(vcpu);
 export const moduleOf = (vm: Ref): Ref => kvm.module.at(vm);
 export { kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat, vmcs };

@@ -4,9 +4,11 @@ import { E, routine, type Routine } from '../machine/routine';
 import { HOST_KERNEL, inNonRoot, pcpu, sendIpi, USERSPACE } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
 import {
-  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt,
+  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt, warned, warnedRef,
 } from './kvm_host'; // prettier-ignore
-import { KVM_BUG_ON as BUG, kvm_userspace_exit, vcpu_kicked, vcpu_sleeps, vcpu_woken } from './trace';
+import {
+  KVM_BUG_ON as BUG, kvm_userspace_exit, vcpu_kicked, vcpu_sleeps, vcpu_woken, WARN, warn_once_silent, WARN_SITES,
+} from './trace'; // prettier-ignore
 import { kvm_arch_vcpu_runnable } from './x86_events';
 import { kvm_x86_ops } from './kvm_x86_ops';
 
@@ -42,6 +44,20 @@ export function KVM_BUG_ON(m: Machine, vm: Ref, site: number): void {
     const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
     if (kvm_vcpu.mode.get(m, vcpu) === IN_GUEST_MODE) sendIpi(m, cpu, RESCHEDULE_VECTOR);
   }
+}
+
+/** The WARN_ON_ONCE sites, in the order of their numbers in the trace. */
+export type WarnSite =
+  | 'tdx_vcpu_reset'
+  | 'kvm_apic_accept_events'
+  | 'tdx_vcpu_run'
+  | 'vt_refresh_apicv_exec_ctrl'
+  | 'vcpu_enter_guest';
+
+/** WARN_ON_ONCE: the first time since power-on shows, later ones are silent. @source INIT-13 */
+export function warnOnce(m: Machine, site: WarnSite, vcpu: Ref): void {
+  const again = warned[site].testAndSet(m, warnedRef(m));
+  m.emit(again ? warn_once_silent : WARN, WARN_SITES.indexOf(site), kvm_vcpu.id.get(m, vcpu));
 }
 
 /** Wakes the vCPU's thread if it sleeps in KVM. @returns whether it did. */
@@ -126,9 +142,11 @@ export interface VcpuIoctl {
   readonly handler: Routine<'vcpu' | 'arg'>;
 }
 const vcpuIoctls: VcpuIoctl[] = [];
-/** The handlers of vCPU ioctls, filled in by `ioctls.ts` in a fixed order. */
-export function setVcpuIoctls(list: readonly VcpuIoctl[]): void {
+let post_kvm_run_save: (m: Machine, vcpu: Ref) => void;
+/** The handlers of vCPU ioctls, filled in by `ioctls.ts` in a fixed order; and what KVM_RUN leaves in kvm_run. */
+export function setVcpuIoctls(list: readonly VcpuIoctl[], save: typeof post_kvm_run_save): void {
   vcpuIoctls.splice(0, vcpuIoctls.length, ...list);
+  post_kvm_run_save = save;
 }
 
 /** Every vCPU ioctl: dead VM, mutex, load, handler, put. */
@@ -175,6 +193,7 @@ export const kvm_vcpu_ioctl = routine(
       const vcpu = l.vcpu as Ref;
       const result = m.retval;
       if (vcpuIoctls[l.cmd]!.name === 'KVM_RUN') {
+        post_kvm_run_save(m, vcpu);
         const exit = kvm_run.exit_reason.get(m, runOf(vcpu));
         m.emit(kvm_userspace_exit, exit, result, result === E('EINTR') ? -1 : exit);
         m.answerExit(exit);

@@ -41,7 +41,9 @@ export interface KvmX86Ops {
   /** Answers 1 (stay in KVM_RUN), 0 (to userspace) or a negative errno. */
   readonly handle_exit: Routine<'vcpu' | 'fastpath'>;
   readonly deliver_interrupt: Routine<'vcpu' | 'low'>;
-  readonly mem_enc_ioctl: Routine<'vm' | 'arg'>;
+  readonly mem_enc_ioctl: Routine<'vm' | 'arg' | 'arg2'>;
+  /** Tells the processor which vectors' EOI must exit. */
+  load_eoi_exitmap(m: Machine, vcpu: Ref): void;
   readonly vcpu_mem_enc_ioctl: Routine<'vcpu' | 'arg'>;
 }
 
@@ -53,6 +55,7 @@ export function kvm_x86_vendor_init(ops: KvmX86Ops): void {
 }
 
 /** Sub-commands of KVM_MEMORY_ENCRYPT_OP. @source NUM-7 */
+export const KVM_TDX_CAPABILITIES = 0;
 export const KVM_TDX_INIT_VM = 1;
 export const KVM_TDX_INIT_VCPU = 2;
 export const KVM_TDX_INIT_MEM_REGION = 3;

@@ -5,9 +5,9 @@ import { guest_cpu } from '../guest/cpu';
 import * as apic from '../platform/apic';
 import {
   apicOf, guestOf, kvm, KVM_APIC_INIT, KVM_APIC_SIPI, kvm_lapic, KVM_MP_STATE_INIT_RECEIVED, KVM_MP_STATE_RUNNABLE, KVM_REQ_EVENT, kvm_regs,
-  kvm_vcpu, kvmOf, regsOf, vcpuAt, warned, warnedRef,
+  kvm_vcpu, kvmOf, regsOf, vcpuAt,
 } from './kvm_host'; // prettier-ignore
-import { kvm_make_request, kvm_vcpu_kick } from './kvm_main';
+import { kvm_make_request, kvm_vcpu_kick, warnOnce } from './kvm_main';
 import * as trace from './trace';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { kvm_apic_has_pending_init_or_sipi, kvm_apic_init_sipi_allowed, lapic_in_kernel } from './x86_events';
@@ -210,8 +210,6 @@ export const kvm_x2apic_icr_write = routine(
   }),
 );
 
-const SITE_ACCEPT_EVENTS = 1;
-
 /** Processes a latched INIT or SIPI: at entry, on wake-up, in KVM_RUN of a waiting AP, and in KVM_GET_MP_STATE. */
 export const kvm_apic_accept_events = routine(
   {
@@ -238,8 +236,7 @@ export const kvm_apic_accept_events = routine(
       const id = kvm_vcpu.id.get(m, vcpu);
       const ref = apicOf(vcpu);
       if (kvm_vcpu.mp_state.get(m, vcpu) === KVM_MP_STATE_INIT_RECEIVED) {
-        const again = warned.kvm_apic_accept_events.testAndSet(m, warnedRef(m));
-        m.emit(again ? trace.warn_once_silent : trace.WARN, SITE_ACCEPT_EVENTS, id);
+        warnOnce(m, 'kvm_apic_accept_events', vcpu);
       }
       if (kvm_lapic.pending_events.test(m, ref, KVM_APIC_INIT)) m.emit(trace.init_blocked, id);
       if (kvm_lapic.pending_events.testAndClear(m, ref, KVM_APIC_SIPI)) m.emit(trace.sipi_blocked, id);

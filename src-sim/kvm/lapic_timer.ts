@@ -24,6 +24,14 @@ function divider(m: Machine, apic: Ref): number {
   return 1 << (shift & 7);
 }
 
+/** Nanoseconds from TMICT to zero. @source VM-6 */
+function ticks(m: Machine, vcpu: Ref): number {
+  const apic = host.apicOf(vcpu);
+  return (
+    kvm_lapic.tmict.get(m, apic) * divider(m, apic) * host.kvm.apic_bus_cycle_ns.get(m, host.kvmOf(m, vcpu))
+  );
+}
+
 function lvttDeliverable(m: Machine, apic: Ref): boolean {
   const enabled = (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) !== 0;
   return enabled && (kvm_lapic.lvtt.get(m, apic) & LVT_MASKED) === 0;
@@ -96,7 +104,7 @@ onHostIrq(LOCAL_TIMER_VECTOR, (m, cpu) => {
     kvm_lapic.timer_due.set(m, apic, 0);
     apic_timer_expired(m, vcpu, true);
     if (timerMode(m, apic) === TIMER_MODE.PERIODIC) {
-      const period = Math.max(kvm_lapic.tmict.get(m, apic) * divider(m, apic), MIN_TIMER_PERIOD_NS);
+      const period = Math.max(ticks(m, vcpu), MIN_TIMER_PERIOD_NS);
       arm(m, vcpu, kvm_lapic.timer_at.get(m, apic) + period);
       kvm_lapic.timer_pending.set(m, apic, 1);
     }
@@ -175,7 +183,7 @@ export const kvm_lapic_timer_write = routine(
           if (timerMode(m, apic) === TIMER_MODE.TSCDEADLINE) break; // ignored: TMR-14
           cancel_apic_timer(m, vcpu);
           kvm_lapic.tmict.set(m, apic, value);
-          if (value !== 0) expired = arm(m, vcpu, m.now + value * divider(m, apic));
+          if (value !== 0) expired = arm(m, vcpu, m.now + ticks(m, vcpu));
           break;
         default:
           if (timerMode(m, apic) !== TIMER_MODE.TSCDEADLINE) break; // ignored: TMR-14

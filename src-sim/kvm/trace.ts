@@ -8,7 +8,7 @@ import { KVM_EXIT } from '../machine/machine';
 export const EXIT_REASON: Readonly<Record<number, string>> = {
   0: 'EXCEPTION_NMI', 1: 'EXTERNAL_INTERRUPT', 2: 'TRIPLE_FAULT', 3: 'INIT_SIGNAL', 4: 'SIPI_SIGNAL', 6: 'OTHER_SMI',
   7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 30: 'IO_INSTRUCTION', 31: 'MSR_READ',
-  32: 'MSR_WRITE', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
+  32: 'MSR_WRITE', 45: 'EOI_INDUCED', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
 }; // prettier-ignore
 
 const EDGE_LEVEL = ['edge', 'level'];
@@ -31,6 +31,10 @@ export const kvm_msi_set_irq = event('kvm_msi_set_irq', 'tracepoint', 'TRC-1',
   { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL },
   'dst {dst} vec {vec} ({delivery_mode}|physical|{trigger_mode})',
   'An MSI for APIC id {dst} arrives: {delivery_mode}, vector {vec}.'); // prettier-ignore
+export const kvm_set_irq_line = event('kvm_set_irq', 'tracepoint', 'EOI-11', { gsi: 'num', level: 'num' }, 'gsi {gsi} level {level} source 0',
+  'The line of GSI {gsi} is set to {level}.'); // prettier-ignore
+export const kvm_eoi = event('kvm_eoi', 'tracepoint', 'x86:LAPIC-24', { apicid: 'num', vector: 'num' }, 'apicid {apicid} vector {vector}',
+  'KVM learns that vector {vector} has ended on vCPU {apicid}.'); // prettier-ignore
 export const kvm_apic_ipi = event('kvm_apic_ipi', 'tracepoint', 'TRC-1',
   { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, level: ['de-assert', 'assert'], trigger_mode: EDGE_LEVEL, shorthand: IPI_SHORTHAND },
   'dst {dst} vec {vec} ({delivery_mode}|physical|{level}|{trigger_mode}|{shorthand})',
@@ -94,7 +98,9 @@ export const kvm_inj_virq = event('kvm_inj_virq', 'tracepoint', 'x86:IRQ-3', { v
   'KVM injects vector {vec} by event injection.'); // prettier-ignore
 export const irq_injection_lost = event('irq_injection_lost', 'mark', 'tdx:LAPIC-9', { vcpu: 'num' }, 'vcpu {vcpu}',
   'KVM marks the interrupt of vCPU {vcpu} injected, but a TD has no event injection: the guest never gets it.'); // prettier-ignore
-const WARN_SITES = ['tdx_vcpu_reset', 'kvm_apic_accept_events', 'tdx_vcpu_run', 'vt_refresh_apicv_exec_ctrl'];
+export const WARN_SITES = [
+  'tdx_vcpu_reset', 'kvm_apic_accept_events', 'tdx_vcpu_run', 'vt_refresh_apicv_exec_ctrl', 'vcpu_enter_guest',
+]; // prettier-ignore
 export const WARN = event('WARN', 'mark', 'INIT-13', { site: WARN_SITES, vcpu: 'num' }, '{site} vcpu {vcpu}',
   'WARN_ON_ONCE in {site}: vCPU {vcpu}. The kernel log shows a stack trace; nothing else happens.'); // prettier-ignore
 export const warn_once_silent = event('warn_once_silent', 'mark', 'INIT-13', { site: WARN_SITES }, '{site}',

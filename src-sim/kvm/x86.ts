@@ -1,12 +1,18 @@
 import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
+import { guest_cpu } from '../guest/cpu';
 import { E, routine } from '../machine/routine';
 import { enableIrqs, pcpu } from '../platform/pcpu';
 import { APIC_DEFAULT_PHYS_BASE } from '../platform/apic';
-import { __kvm_set_or_clear_apicv_inhibit, __kvm_vcpu_update_apicv, inhibitReason } from './apicv';
+import {
+  __kvm_set_or_clear_apicv_inhibit,
+  __kvm_vcpu_update_apicv,
+  inhibitReason,
+  kvm_apicv_activated,
+} from './apicv';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat, variant } from './kvm_host';
-import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu } from './kvm_main';
+import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu, warnOnce } from './kvm_main';
 import { kvm_apic_accept_events } from './lapic';
 import { hasDeliverableTimer, kvm_apic_inject_pending_timer_irqs } from './lapic_timer';
 import { reply } from './reply';
@@ -14,6 +20,7 @@ import { kvm_vcpu_wakeup, mp_state_read } from './trace';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import {
   kvm_check_and_inject_events,
+  kvm_cpu_accept_dm_intr,
   kvm_inject_nmi,
   kvm_inject_smi,
   process_nmi,
@@ -48,8 +55,11 @@ export const vcpu_enter_guest = routine(
     source: 'RUN-6',
     args: ['vcpu'],
     steps: {
-      requests: ['Serve the requests: dead VM, triple fault, NMI, SMI, APICv.', 'RUN-6'],
-      events: ['If KVM_REQ_EVENT was raised, process INIT and SIPI.', 'RUN-7'],
+      requests: [
+        'Serve the requests: dead VM, triple fault, NMI, SMI, EOI of a level-triggered vector, APICv.',
+        'RUN-6',
+      ],
+      events: ['If KVM_REQ_EVENT was raised or userspace wants a window, process INIT and SIPI.', 'RUN-7'],
       accepted: ['A vCPU that INIT has put into wait-for-SIPI does not enter.', 'x86:SIPI-18'],
       inject: ['Inject pending events.', 'RUN-8'],
       irqs_off: ['Disable host interrupts.', 'RUN-9'],
@@ -65,7 +75,7 @@ export const vcpu_enter_guest = routine(
       irqs_on: ['Enable host interrupts, count the exit.', 'RUN-12'],
       handle: ['Handle the exit.', 'EXIT-6'],
     },
-    locals: ['fastpath', 'injecting', 'immediate_exit'],
+    locals: ['fastpath', 'injecting', 'immediate_exit', 'window'],
   },
   (at) => ({
     requests(m, l) {
@@ -77,12 +87,19 @@ export const vcpu_enter_guest = routine(
       }
       if (kvm_check_request(m, vcpu, host.KVM_REQ_SMI)) process_smi(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_NMI)) process_nmi(m, vcpu);
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_IOAPIC_EOI_EXIT)) {
+        kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_IOAPIC_EOI); // x86:LAPIC-25
+        return m.ret(0);
+      }
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_SCAN_IOAPIC)) kvm_x86_ops.load_eoi_exitmap(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_APICV_UPDATE))
         return m.call(at.events, __kvm_vcpu_update_apicv, vcpu);
       return at.events;
     },
     events(m, l) {
-      if (!kvm_check_request(m, l.vcpu as Ref, host.KVM_REQ_EVENT)) return at.irqs_off;
+      const vcpu = l.vcpu as Ref;
+      l.window = windowWanted(m, vcpu) && kvm_cpu_accept_dm_intr(m, vcpu) ? 1 : 0;
+      if (!kvm_check_request(m, vcpu, host.KVM_REQ_EVENT) && !l.window) return at.irqs_off;
       return m.call(at.accepted, kvm_apic_accept_events, l.vcpu);
     },
     accepted(m, l) {
@@ -95,6 +112,7 @@ export const vcpu_enter_guest = routine(
     },
     irqs_off(m, l) {
       l.immediate_exit = l.injecting ? m.retval : 0;
+      if (l.window) kvm_x86_ops.enable_irq_window(m, l.vcpu as Ref);
       pcpu.irqs_off.set(m, thisCpu(m), 1);
       return at.in_guest_mode;
     },
@@ -121,7 +139,11 @@ export const vcpu_enter_guest = routine(
       return m.ret(1);
     },
     run(m, l) {
-      return m.call(at.exited, kvm_x86_ops.vcpu_run, l.vcpu, l.immediate_exit);
+      const vcpu = l.vcpu as Ref;
+      const active = kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) === 1;
+      const differs = lapic_in_kernel(m, vcpu) && active !== kvm_apicv_activated(m, host.kvmOf(m, vcpu));
+      if (differs) warnOnce(m, 'vcpu_enter_guest', vcpu); // APICV-13
+      return m.call(at.exited, kvm_x86_ops.vcpu_run, vcpu, l.immediate_exit);
     },
     exited(m, l) {
       l.fastpath = m.retval;
@@ -194,6 +216,7 @@ export const vcpu_run = routine(
       begin: ['exit_reason = KVM_EXIT_UNKNOWN.', 'NUM-2'],
       turn: ['RUNNABLE: enter the guest; anything else: block.', 'RUN-5'],
       after: ['A result of 0 or less leaves; deliver an expired timer.', 'RUN-5'],
+      window: ['Userspace wants to inject and may: leave with KVM_EXIT_IRQ_WINDOW_OPEN.', 'tdx:LAPIC-14'],
       signals: ['A pending signal leaves with -EINTR.', 'RUN-5'],
     },
   },
@@ -209,8 +232,16 @@ export const vcpu_run = routine(
     after(m, l) {
       if (m.retval <= 0) return m.ret(m.retval);
       kvm_check_request(m, l.vcpu as Ref, host.KVM_REQ_UNBLOCK);
-      if (!hasDeliverableTimer(m, l.vcpu as Ref)) return at.signals;
-      return m.call(at.signals, kvm_apic_inject_pending_timer_irqs, l.vcpu);
+      if (!hasDeliverableTimer(m, l.vcpu as Ref)) return at.window;
+      return m.call(at.window, kvm_apic_inject_pending_timer_irqs, l.vcpu);
+    },
+    window(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (!windowWanted(m, vcpu) || !readyForInterruptInjection(m, vcpu)) return at.signals;
+      const stat = host.statOf(vcpu);
+      kvm_vcpu_stat.request_irq_exits.set(m, stat, kvm_vcpu_stat.request_irq_exits.get(m, stat) + 1);
+      kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_IRQ_WINDOW_OPEN);
+      return m.ret(0);
     },
     signals(m, l) {
       return signalPending(m) ? signalExit(m, l.vcpu as Ref) : at.turn;
@@ -218,18 +249,50 @@ export const vcpu_run = routine(
   }),
 );
 
+function windowWanted(m: Machine, vcpu: Ref): boolean {
+  return kvm_run.request_interrupt_window.get(m, host.runOf(vcpu)) === 1;
+}
+
+/** Whether an interrupt of userspace could be injected right now. @source tdx:LAPIC-13 */
+function readyForInterruptInjection(m: Machine, vcpu: Ref): boolean {
+  const begun =
+    kvm_vcpu.interrupt_injected.get(m, vcpu) ||
+    kvm_vcpu.nmi_injected.get(m, vcpu) ||
+    kvm_vcpu.exception_injected.get(m, vcpu);
+  return kvm_x86_ops.interrupt_allowed(m, vcpu) && kvm_cpu_accept_dm_intr(m, vcpu) && !begun;
+}
+
+/** What KVM_RUN leaves in the shared page. @source RUN-13 */
+export function post_kvm_run_save(m: Machine, vcpu: Ref): void {
+  const run = host.runOf(vcpu);
+  const td = host.is_td_vcpu(m, vcpu);
+  kvm_run.if_flag.set(m, run, td ? 0 : guest_cpu.if.get(m, host.guestOf(vcpu))); // a TD's RFLAGS cannot be read
+  kvm_run.cr8.set(m, run, 0); // no guest of the model raises its task priority
+  kvm_run.apic_base.set(m, run, kvm_lapic.base.get(m, host.apicOf(vcpu)));
+  kvm_run.ready_for_interrupt_injection.set(m, run, readyForInterruptInjection(m, vcpu) ? 1 : 0);
+}
+
+/** What userspace puts into kvm_run before the call, as KVM_RUN's argument. */
+export const RUN_IMMEDIATE_EXIT = 1;
+export const RUN_REQUEST_INTERRUPT_WINDOW = 2;
+export const RUN_SYNC_REGS = 4;
+
 /** KVM_RUN. */
 export const kvm_arch_vcpu_ioctl_run = routine(
   {
     name: 'kvm_arch_vcpu_ioctl_run',
     layer: 'kvm',
     source: 'RUN-2',
-    args: ['vcpu', 'immediate_exit'],
+    args: ['vcpu', 'asked'],
+    locals: ['immediate_exit'],
     steps: {
       uninitialized: ['An UNINITIALIZED vCPU blocks here; it never enters the guest in this call.', 'RUN-2'],
       woken: ['Process INIT and SIPI.', 'x86:SIPI-24'],
       again: ['Return -EAGAIN, or -EINTR with KVM_EXIT_INTR on a signal.', 'x86:SIPI-24'],
-      immediate: ['immediate_exit: return -EINTR, exit_reason unchanged.', 'RUN-15'],
+      immediate: [
+        'Registers cannot be synchronized with a protected guest; immediate_exit: -EINTR, exit_reason unchanged.',
+        'RUN-3',
+      ],
       pre_run: ['Is the vCPU, and for a TD the TD, ready to run?', 'RUN-4'],
       out: ['Leave KVM_RUN.', 'RUN-13'],
     },
@@ -237,7 +300,10 @@ export const kvm_arch_vcpu_ioctl_run = routine(
   (at) => ({
     uninitialized(m, l) {
       const vcpu = l.vcpu as Ref;
-      kvm_run.immediate_exit.set(m, host.runOf(vcpu), l.immediate_exit);
+      const run = host.runOf(vcpu);
+      l.immediate_exit = l.asked & RUN_IMMEDIATE_EXIT;
+      kvm_run.immediate_exit.set(m, run, l.immediate_exit);
+      kvm_run.request_interrupt_window.set(m, run, l.asked & RUN_REQUEST_INTERRUPT_WINDOW ? 1 : 0);
       if (kvm_vcpu.mp_state.get(m, vcpu) !== host.KVM_MP_STATE_UNINITIALIZED) return at.immediate;
       return l.immediate_exit ? m.ret(E('EINTR')) : m.call(at.woken, kvm_vcpu_block, vcpu);
     },
@@ -248,6 +314,7 @@ export const kvm_arch_vcpu_ioctl_run = routine(
       return signalPending(m) ? signalExit(m, l.vcpu as Ref) : m.ret(E('EAGAIN'));
     },
     immediate(m, l) {
+      if (l.asked & RUN_SYNC_REGS && registersProtected(m, l.vcpu as Ref)) return m.ret(E('EINVAL')); // VM-7
       return l.immediate_exit ? m.ret(E('EINTR')) : at.pre_run;
     },
     pre_run(m, l) {
@@ -456,6 +523,17 @@ export const kvm_vcpu_ioctl_get_lapic = ioctl(
   (m, vcpu) => {
     if (!lapic_in_kernel(m, vcpu)) return E('EINVAL');
     return apicProtected(m, vcpu) ? E('EINVAL') : 0;
+  },
+);
+
+/** KVM_X86_SET_MCE with an uncorrected error: without CR4.MCE that is a triple fault. @source tdx:LAPIC-15 */
+export const kvm_vcpu_ioctl_x86_set_mce = ioctl(
+  'kvm_vcpu_ioctl_x86_set_mce',
+  'tdx:LAPIC-15',
+  "CR4.MCE as KVM knows it is 0: a TD's is protected, no plain guest of the model sets it. KVM_REQ_TRIPLE_FAULT.",
+  (m, vcpu) => {
+    kvm_make_request(m, vcpu, host.KVM_REQ_TRIPLE_FAULT);
+    return 0;
   },
 );
 

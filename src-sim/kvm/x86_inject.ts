@@ -7,6 +7,7 @@ import { kvm_lapic, kvm_vcpu } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { nmi_collapsed } from './trace';
+import { lapic_in_kernel } from './x86_events';
 
 /** The part of arch/x86/kvm/x86.c that turns requests into pending events and pending events into injected ones. */
 
@@ -40,13 +41,19 @@ export function process_smi(m: Machine, vcpu: Ref): void {
   kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
 }
 
-/** Whether the vCPU takes interrupts of a PIC: LVT0 unmasked in ExtINT mode. @source tdx:LAPIC-8 */
+/** Whether the vCPU takes interrupts of a PIC: no LAPIC, or LVT0 unmasked in ExtINT mode. @source tdx:LAPIC-8 */
 function kvm_apic_accept_pic_intr(m: Machine, vcpu: Ref): boolean {
+  if (!lapic_in_kernel(m, vcpu)) return true;
   return (kvm_lapic.lvt0.get(m, host.apicOf(vcpu)) & 0x1_0700) === 0x700;
 }
 
 function has_external_interrupt(m: Machine, vcpu: Ref): boolean {
   return kvm_vcpu.pending_external_vector.get(m, vcpu) >= 0 && kvm_apic_accept_pic_intr(m, vcpu);
+}
+
+/** Whether an interrupt of userspace's PIC could be accepted: none waits already. @source tdx:LAPIC-13 */
+export function kvm_cpu_accept_dm_intr(m: Machine, vcpu: Ref): boolean {
+  return !has_external_interrupt(m, vcpu) && kvm_apic_accept_pic_intr(m, vcpu);
 }
 
 /** Whether KVM itself must inject an interrupt: never one of the LAPIC while APICv is active. @source PI-39, x86:IRQ-2 */

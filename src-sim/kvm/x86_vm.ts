@@ -10,8 +10,7 @@ import {
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
-import { kvm_irq_delivery_to_apic } from './lapic';
-import { kvm_msi_set_irq } from './trace';
+import { CAPABILITY_NAMES } from '../names';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { kvm_vcpu_reset } from './x86_reset';
 
@@ -41,9 +40,13 @@ export const kvm_create_vm = vmIoctl(
     if (type === host.VM_TDX && noTdx) return E('EINVAL'); // enable_apicv=0 turns TDX off: BRING-3, V12-3
     kvm.type.set(m, vm, type);
     kvm_apicv_init(m, vm);
+    kvm.apic_bus_cycle_ns.set(m, vm, APIC_BUS_CYCLE_NS_DEFAULT);
     return kvm_x86_ops.vm_init(m, vm);
   },
 );
+
+/** @source VM-6 */
+const APIC_BUS_CYCLE_NS_DEFAULT = 1;
 
 /** I/O APIC pins there can be. @source VM-10 */
 const MAX_NR_RESERVED_IOAPIC_PINS = 1024;
@@ -147,26 +150,86 @@ export const kvm_vm_ioctl_create_vcpu = routine(
   }),
 );
 
-/** KVM_SIGNAL_MSI. `dest` and `low` describe the message. Answers how many vCPUs accepted. */
-export const kvm_send_userspace_msi = routine(
+/** KVM_MAX_VCPUS of a default configuration. @source VM-1 */
+const KVM_MAX_VCPUS = 1024;
+
+/** KVM_CHECK_EXTENSION; `arg2` is 1 when /dev/kvm is asked. @source tdx:SMI-8, VM-1 */
+export const kvm_vm_ioctl_check_extension = routine(
   {
-    name: 'kvm_send_userspace_msi',
+    name: 'kvm_vm_ioctl_check_extension',
     layer: 'kvm',
-    source: 'PI-8',
-    args: ['vm', 'dest', 'low'],
-    steps: {
-      send: ['Without an irqchip refuse; else trace the message and deliver it.', 'VM-14'],
-      sent: ['Answer the number of vCPUs that accepted.', 'PI-8'],
-    },
+    source: 'tdx:SMI-8',
+    args: ['vm', 'arg', 'arg2'],
+    steps: { answer: ['Answer for this VM, or for the kernel as a whole.', 'tdx:SMI-8'] },
   },
-  (at) => ({
-    send(m, l) {
-      if (kvm.irqchip_mode.get(m, l.vm as Ref) === host.KVM_IRQCHIP_NONE) return m.ret(E('EINVAL'));
-      m.emit(kvm_msi_set_irq, l.dest, l.low & 0xff, (l.low >> 8) & 7, (l.low >> 15) & 1);
-      return m.call(at.sent, kvm_irq_delivery_to_apic, l.vm, 0, l.dest, l.low);
-    },
-    sent(m) {
-      return m.ret(m.retval);
+  () => ({
+    answer(m, l) {
+      const td = !l.arg2 && host.is_td(m, l.vm as Ref);
+      switch (CAPABILITY_NAMES[l.arg]) {
+        case 'KVM_CAP_X86_SMM':
+          return m.ret(td || variant.no_smm.get(m, host.variantRef(m)) ? 0 : 1);
+        case 'KVM_CAP_MAX_VCPUS':
+          return m.ret(td ? Math.min(KVM_MAX_VCPUS, m.threadRefs.length) : KVM_MAX_VCPUS); // one CPU a thread
+        default:
+          return m.ret(1);
+      }
     },
   }),
+);
+
+/** KVM_X86_DISABLE_EXITS_*. @source NUM-9 */
+const DISABLE_EXITS_MWAIT = 1;
+const DISABLE_EXITS_HLT = 2;
+
+/** KVM_ENABLE_CAP(KVM_CAP_X86_DISABLE_EXITS). @source TMR-5, NUM-9 */
+export const kvm_cap_x86_disable_exits = vmIoctl(
+  'kvm_cap_x86_disable_exits',
+  'NUM-9',
+  'Check the bits and that no vCPU exists; store what no longer exits.',
+  (m, vm, exits) => {
+    if (exits >>> 4 !== 0 || kvm.created_vcpus.get(m, vm) !== 0) return E('EINVAL');
+    kvm.mwait_in_guest.set(m, vm, exits & DISABLE_EXITS_MWAIT ? 1 : 0);
+    kvm.hlt_in_guest.set(m, vm, exits & DISABLE_EXITS_HLT ? 1 : 0);
+    return 0;
+  },
+);
+
+/** KVM_ENABLE_CAP(KVM_CAP_X86_APIC_BUS_CYCLES_NS). @source VM-6 */
+export const kvm_cap_x86_apic_bus_cycles_ns = vmIoctl(
+  'kvm_cap_x86_apic_bus_cycles_ns',
+  'VM-6',
+  'Check that a LAPIC will be in the kernel and that no vCPU exists; store the length of a tick.',
+  (m, vm, ns) => {
+    if (ns === 0) return E('EINVAL');
+    if (!hasIrqchip(m, vm)) return E('ENXIO');
+    if (kvm.created_vcpus.get(m, vm) !== 0) return E('EINVAL');
+    kvm.apic_bus_cycle_ns.set(m, vm, ns);
+    return 0;
+  },
+);
+
+const hasPic = (m: Machine, vm: Ref): boolean => kvm.irqchip_mode.get(m, vm) === host.KVM_IRQCHIP_KERNEL;
+
+/** KVM_CREATE_PIT2: needs the PIC in the kernel. @source VM-13, EOI-9 */
+export const kvm_vm_ioctl_create_pit = vmIoctl(
+  'kvm_create_pit',
+  'VM-13',
+  'Refuse a second PIT, and any without the PIC in the kernel.',
+  (m, vm) => {
+    if (kvm.pit.get(m, vm)) return E('EEXIST');
+    if (!hasPic(m, vm)) return E('ENOENT');
+    kvm.pit.set(m, vm, 1);
+    return 0;
+  },
+);
+/** KVM_GET_PIT2, KVM_SET_PIT2, KVM_REINJECT_CONTROL. @source VM-13 */
+export const kvm_vm_ioctl_pit = vmIoctl('kvm_vm_ioctl_pit', 'VM-13', 'Refuse without a PIT.', (m, vm) =>
+  kvm.pit.get(m, vm) ? 0 : E('ENXIO'),
+);
+/** KVM_GET_IRQCHIP, KVM_SET_IRQCHIP. @source VM-13 */
+export const kvm_vm_ioctl_irqchip = vmIoctl(
+  'kvm_vm_ioctl_irqchip',
+  'VM-13',
+  'Refuse unless PIC and I/O APIC are in the kernel.',
+  (m, vm) => (hasPic(m, vm) ? 0 : E('ENXIO')),
 );

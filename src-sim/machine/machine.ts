@@ -38,6 +38,7 @@ export const WHY = {
   delivery_mode: 'This delivery mode is not part of the model yet.',
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
+  no_irqfd: 'No eventfd is bound to that GSI. Bind one with KVM_IRQFD.',
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
 } as const satisfies Record<string, string>;
 export type Why = keyof typeof WHY;

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { APICV_INHIBIT_REASONS, DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+import { APICV_INHIBIT_REASONS, CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
 
 /** Name of a VM slot of the platform, such as `td`. State paths begin with it. */
 export const VmName = z
@@ -8,6 +8,7 @@ export const VmName = z
   .meta({ title: 'VM', description: 'Name of a VM of the platform, for example td' });
 const Vcpu = z.int().min(0).max(7).meta({ title: 'vCPU', description: 'vCPU index within its VM, 0 to 7' });
 const Vector = z.int().min(0).max(255).meta({ title: 'vector', description: 'Interrupt vector, 0 to 255' });
+const Gsi = z.int().min(0).max(3).meta({ title: 'GSI', description: 'Global system interrupt, 0 to 3' });
 const Bit = z.int().min(0).max(1);
 const ApicDest = z
   .int()
@@ -66,6 +67,59 @@ export const ACTIONS = {
     KVM_RUN: declare('Runs the vCPU on its thread until KVM returns to userspace.', 'RUN-2', {
       ...onVcpu,
       immediate_exit: Bit.default(0).meta({ description: 'kvm_run.immediate_exit at the call' }),
+      request_interrupt_window: Bit.optional().meta({ description: 'kvm_run.request_interrupt_window' }),
+      sync_regs: Bit.optional().meta({ description: 'Any bit in kvm_valid_regs or kvm_dirty_regs' }),
+    }),
+    KVM_X86_SET_MCE: declare('Injects an uncorrected machine check into the vCPU.', 'tdx:LAPIC-15', onVcpu),
+    KVM_TDX_CAPABILITIES: declare('Asks what a TD may be configured with; possible at any time.', 'VM-21', {
+      ...onVm,
+      nent: z.int().min(0).max(256).default(256).meta({ description: 'Room in the CPUID array' }),
+      flags: z.int().min(0).max(0xff).default(0).meta({ description: 'Must be 0' }),
+    }),
+    KVM_CHECK_EXTENSION: declare('Asks for a capability, of the VM or of the kernel.', 'tdx:SMI-8', {
+      ...onVm,
+      cap: z.enum(CAPABILITY_NAMES).meta({ description: 'Capability' }),
+      fd: z
+        .enum(['vm', 'kvm'])
+        .default('vm')
+        .meta({ description: "Whose file descriptor: the VM's or /dev/kvm's" }),
+    }),
+    KVM_CAP_X86_DISABLE_EXITS: declare('Lets MWAIT (1) and HLT (2) run without an exit.', 'NUM-9', {
+      ...onVm,
+      exits: z.int().min(0).max(31).meta({ description: 'MWAIT 1, HLT 2, PAUSE 4, CSTATE 8' }),
+    }),
+    KVM_CAP_X86_APIC_BUS_CYCLES_NS: declare('Sets the length of a LAPIC timer tick.', 'VM-6', {
+      ...onVm,
+      ns: z.int().min(0).max(1_000_000).meta({ description: 'Nanoseconds a tick; 1 unless set' }),
+    }),
+    KVM_CREATE_PIT2: declare('Creates the PIT in the kernel.', 'VM-13', onVm),
+    KVM_GET_PIT2: declare('Reads the PIT.', 'VM-13', onVm),
+    KVM_SET_PIT2: declare('Writes the PIT.', 'VM-13', onVm),
+    KVM_REINJECT_CONTROL: declare('Chooses whether the PIT re-injects lost ticks.', 'VM-13', onVm),
+    KVM_GET_IRQCHIP: declare('Reads PIC or I/O APIC.', 'VM-13', onVm),
+    KVM_SET_IRQCHIP: declare('Writes PIC or I/O APIC.', 'VM-13', onVm),
+    KVM_SET_GSI_ROUTING: declare('Routes a GSI to an MSI, or to a pin of the in-kernel irqchip.', 'VM-13', {
+      ...onVm,
+      gsi: Gsi,
+      type: z.enum(['MSI', 'IRQCHIP']).default('MSI').meta({ description: 'Type of the entry' }),
+      dest: ApicDest.default(0),
+      delivery_mode: DeliveryMode.default('FIXED'),
+      vector: Vector.default(0),
+      trigger_mode: TriggerMode.default('EDGE'),
+    }),
+    KVM_IRQ_LINE: declare(
+      'Sets the line of a GSI; the count of deliveries is kvm_irq_level.status.',
+      'EOI-11',
+      {
+        ...onVm,
+        gsi: Gsi,
+        level: Bit.meta({ description: 'State of the line' }),
+      },
+    ),
+    KVM_IRQFD: declare('Binds an eventfd to a GSI.', 'VM-13', {
+      ...onVm,
+      gsi: Gsi,
+      resample: z.boolean().default(false).meta({ description: 'KVM_IRQFD_FLAG_RESAMPLE' }),
     }),
     KVM_GET_MP_STATE: declare(
       'Reads mp_state; pending INIT and SIPI are processed first.',
@@ -183,6 +237,9 @@ export const ACTIONS = {
         .default('enabled')
         .meta({ description: 'RFLAGS.IF at the HLT' }),
     }),
+  },
+  device: {
+    irqfd: declare('A device signals the eventfd of a GSI.', 'RUN-18', { ...onVm, gsi: Gsi }),
   },
   kvm: {
     set_apicv_inhibit: declare(

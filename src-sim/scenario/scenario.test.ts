@@ -96,7 +96,7 @@ describe('a wrong word is told with its place and the nearest right ones', () =>
     [
       'verb',
       '- { vmm: KVM_RUNN, vm: td, vcpu: 0 }',
-      '5:10: There is no action "KVM_RUNN" of vmm. Did you mean "KVM_RUN"?',
+      '5:10: There is no action "KVM_RUNN" of vmm. Did you mean "KVM_RUN"',
     ],
     [
       'verb of another kind',

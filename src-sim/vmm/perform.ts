@@ -5,14 +5,28 @@ import * as cpu from '../guest/cpu';
 import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
-import { guestOf, kvm, kvm_vcpu, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX } from '../kvm/kvm_host';
+import {
+  guestOf,
+  kvm,
+  kvm_msi_route,
+  kvm_vcpu,
+  routeOf,
+  variant,
+  variantRef,
+  VM_DEFAULT,
+  VM_NONE,
+  VM_TDX,
+} from '../kvm/kvm_host';
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
 import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
 import * as ops from '../kvm/kvm_x86_ops';
 import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
+import { kvm_set_irq, packRoute } from '../kvm/irq_comm';
+import { packCapabilities } from '../kvm/vmx/tdx';
+import { RUN_IMMEDIATE_EXIT, RUN_REQUEST_INTERRUPT_WINDOW, RUN_SYNC_REGS } from '../kvm/x86';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { packVcpuEvents } from '../kvm/x86_vcpu_events';
-import { DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+import { CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
 import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
 import { host_nmi_handled, host_nmi_nested, smi_handled } from '../kvm/trace';
 import { inNonRoot, pcpu, SEAM_NON_ROOT, SEAM_ROOT, sendIpi } from '../platform/pcpu';
@@ -126,7 +140,35 @@ const BEGIN: BeginTable = {
     KVM_SET_CPUID2: (t, { x2apic }) => vcpuCall(t, 'KVM_SET_CPUID2', x2apic ? 1 : 0),
     KVM_TDX_INIT_VCPU: tdxVcpu(ops.KVM_TDX_INIT_VCPU),
     KVM_TDX_INIT_MEM_REGION: tdxVcpu(ops.KVM_TDX_INIT_MEM_REGION),
-    KVM_RUN: (t, { immediate_exit }) => vcpuCall(t, 'KVM_RUN', immediate_exit),
+    KVM_RUN: (t, a) =>
+      vcpuCall(
+        t,
+        'KVM_RUN',
+        a.immediate_exit * RUN_IMMEDIATE_EXIT +
+          (a.request_interrupt_window ?? 0) * RUN_REQUEST_INTERRUPT_WINDOW +
+          (a.sync_regs ?? 0) * RUN_SYNC_REGS,
+      ),
+    KVM_X86_SET_MCE: (t) => vcpuCall(t, 'KVM_X86_SET_MCE'),
+    KVM_TDX_CAPABILITIES: (t, { flags, nent }) =>
+      vmCall(t, 'KVM_MEMORY_ENCRYPT_OP', ops.KVM_TDX_CAPABILITIES, packCapabilities(flags, nent)),
+    KVM_CHECK_EXTENSION: (t, { cap, fd }) =>
+      vmCall(t, 'KVM_CHECK_EXTENSION', CAPABILITY_NAMES.indexOf(cap), fd === 'kvm' ? 1 : 0),
+    KVM_CAP_X86_DISABLE_EXITS: (t, { exits }) => vmCall(t, 'KVM_CAP_X86_DISABLE_EXITS', exits),
+    KVM_CAP_X86_APIC_BUS_CYCLES_NS: (t, { ns }) => vmCall(t, 'KVM_CAP_X86_APIC_BUS_CYCLES_NS', ns),
+    KVM_CREATE_PIT2: (t) => vmCall(t, 'KVM_CREATE_PIT2'),
+    KVM_GET_PIT2: (t) => vmCall(t, 'KVM_GET_PIT2'),
+    KVM_SET_PIT2: (t) => vmCall(t, 'KVM_GET_PIT2'),
+    KVM_REINJECT_CONTROL: (t) => vmCall(t, 'KVM_GET_PIT2'),
+    KVM_GET_IRQCHIP: (t) => vmCall(t, 'KVM_GET_IRQCHIP'),
+    KVM_SET_IRQCHIP: (t) => vmCall(t, 'KVM_GET_IRQCHIP'),
+    KVM_SET_GSI_ROUTING: (t, a) => {
+      const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
+      const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
+      const data = icrLow({ vector: a.vector, mode, level: 0, trigger, shorthand: 0 });
+      return vmCall(t, 'KVM_SET_GSI_ROUTING', a.dest, packRoute(a.gsi, a.type === 'IRQCHIP', data));
+    },
+    KVM_IRQ_LINE: (t, { gsi, level }) => vmCall(t, 'KVM_IRQ_LINE', gsi | (level << 4)),
+    KVM_IRQFD: (t, { gsi, resample }) => vmCall(t, 'KVM_IRQFD', gsi, resample ? 1 : 0),
     KVM_GET_MP_STATE: (t) => vcpuCall(t, 'KVM_GET_MP_STATE'),
     KVM_SET_MP_STATE: (t, { mp_state }) => vcpuCall(t, 'KVM_SET_MP_STATE', MP_STATES.indexOf(mp_state)),
     KVM_GET_VCPU_EVENTS: (t) => vcpuCall(t, 'KVM_GET_VCPU_EVENTS'),
@@ -189,6 +231,13 @@ const BEGIN: BeginTable = {
       const refused = instruct(t, cpu.OP_HLT);
       if (refused === null) guest_cpu.if.set(t.m, guestOf(t.vcpu), interrupts === 'enabled' ? 1 : 0);
       return refused;
+    },
+  },
+  device: {
+    irqfd({ m, slot }, { gsi }) {
+      const bound = kvm_msi_route.irqfd.get(m, routeOf(slot.ref, gsi)) === 1;
+      if (!bound) return 'no_irqfd';
+      return m.begin(VMM_THREAD, kvm_set_irq, slot.ref, gsi, 1) ? null : 'thread_busy';
     },
   },
   kvm: {
@@ -278,10 +327,13 @@ export function beginAction({ machine: m, vms }: World, action: Exclude<Action, 
 }
 
 /** Whose accent an action has in the trace. */
-const ACTOR_LAYER = { vmm: 'vmm', guest: 'guest', kvm: 'kvm', host: 'hardware' } as const satisfies Record<
-  Exclude<Actor, 'boot'>,
-  Layer
->;
+const ACTOR_LAYER = {
+  vmm: 'vmm',
+  guest: 'guest',
+  kvm: 'kvm',
+  device: 'hardware',
+  host: 'hardware',
+} as const satisfies Record<Exclude<Actor, 'boot'>, Layer>;
 
 function actorPosition(action: Action): number {
   return Object.keys(action).findIndex((key) => key in BEGIN);

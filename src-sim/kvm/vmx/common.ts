@@ -40,6 +40,7 @@ export const EXIT_REASON_INTERRUPT_WINDOW = 7;
 export const EXIT_REASON_NMI_WINDOW = 8;
 export const EXIT_REASON_HLT = 12;
 export const EXIT_REASON_MSR_WRITE = 32;
+export const EXIT_REASON_EOI_INDUCED = 45;
 export const EXIT_REASON_TDCALL = 77;
 
 /** Posts a vector. Three atomic steps: another processor may run between any two of them. */

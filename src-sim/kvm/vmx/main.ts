@@ -29,11 +29,12 @@ export const vt_mem_enc_ioctl = routine(
     name: 'vt_mem_enc_ioctl',
     layer: 'kvm',
     source: 'VM-20',
-    args: ['vm', 'arg'],
+    args: ['vm', 'arg', 'arg2'],
     steps: { handle: ['Only a TD has this op.', 'VM-20'] },
   },
   () => ({
-    handle: (m, l) => (is_td(m, l.vm as Ref) ? m.tail(tdx.tdx_vm_ioctl, l.vm, l.arg) : m.ret(E('ENOTTY'))),
+    handle: (m, l) =>
+      is_td(m, l.vm as Ref) ? m.tail(tdx.tdx_vm_ioctl, l.vm, l.arg, l.arg2) : m.ret(E('ENOTTY')),
   }),
 );
 
@@ -153,6 +154,9 @@ kvm_x86_vendor_init({
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_irq_window(m, vcpu);
   },
   inject_irq: vt_inject_irq,
+  load_eoi_exitmap: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) vmx.vmx_load_eoi_exitmap(m, vcpu); // a TD's EOIs never exit: EOI-3
+  },
   vcpu_run: vt_vcpu_run,
   handle_exit_irqoff: vmx_handle_exit_irqoff,
   handle_exit: vt_handle_exit,

@@ -21,16 +21,17 @@ import {
   moduleOf,
   pidOf,
   regsOf,
-  warned,
 } from '../kvm_host';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../apicv';
-import { KVM_BUG_ON } from '../kvm_main';
+import { KVM_BUG_ON, warnOnce } from '../kvm_main';
 import {
+  KVM_TDX_CAPABILITIES,
   KVM_TDX_FINALIZE_VM,
   KVM_TDX_INIT_MEM_REGION,
   KVM_TDX_INIT_VCPU,
   KVM_TDX_INIT_VM,
 } from '../kvm_x86_ops';
+import { reply } from '../reply';
 import * as trace from '../trace';
 import {
   EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, kvm_emulate_halt_noskip,
@@ -41,9 +42,6 @@ import { pi_has_pending_interrupt } from './posted_intr';
 /** Mirrors arch/x86/kvm/vmx/tdx.c. */
 
 const BUG_SITE_SEAMCALL = 0;
-const WARN_SITE_TDX_VCPU_RESET = 0;
-const WARN_SITE_TDX_VCPU_RUN = 2;
-const WARN_SITE_REFRESH_APICV = 3;
 const BUG_SITE_REFRESH_APICV = 3;
 
 /** @source VM-1 */
@@ -68,7 +66,7 @@ export function tdx_vcpu_create(m: Machine, vcpu: Ref): number {
 
 /** A TD vCPU is never reset by INIT: only a warning. @source VCPU-5, INIT-13 */
 export function tdx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
-  if (init_event && !isV1(m)) warnOnce(m, 'tdx_vcpu_reset', WARN_SITE_TDX_VCPU_RESET, vcpu); // V12-17
+  if (init_event && !isV1(m)) warnOnce(m, 'tdx_vcpu_reset', vcpu); // V12-17
 }
 
 /** Whether the first design is in force: APICv of a TD is inhibited. @source APICV-2 */
@@ -76,20 +74,9 @@ function isV1(m: Machine): boolean {
   return variant.apicv_v1.get(m, host.variantRef(m)) === 1;
 }
 
-/** WARN_ON_ONCE: the first time since power-on shows, later ones are silent. */
-function warnOnce(
-  m: Machine,
-  site: 'tdx_vcpu_reset' | 'tdx_vcpu_run' | 'vt_refresh_apicv_exec_ctrl',
-  number: number,
-  vcpu: Ref,
-): void {
-  const again = warned[site].testAndSet(m, host.warnedRef(m));
-  m.emit(again ? trace.warn_once_silent : trace.WARN, number, kvm_vcpu.id.get(m, vcpu));
-}
-
 /** APICv of a live TD was switched off: the VM is bugged; in the first design only a warning. @source APICV-8, VAPIC-1 */
 export function tdx_refresh_apicv_exec_ctrl(m: Machine, vcpu: Ref): void {
-  if (isV1(m)) warnOnce(m, 'vt_refresh_apicv_exec_ctrl', WARN_SITE_REFRESH_APICV, vcpu);
+  if (isV1(m)) warnOnce(m, 'vt_refresh_apicv_exec_ctrl', vcpu);
   else if (!kvm_lapic.apicv_active.get(m, apicOf(vcpu)))
     KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_REFRESH_APICV);
 }
@@ -174,7 +161,7 @@ export const tdx_vcpu_run = routine(
   (at) => ({
     entry(m, l) {
       const vcpu = l.vcpu as Ref;
-      if (l.immediate_exit) warnOnce(m, 'tdx_vcpu_run', WARN_SITE_TDX_VCPU_RUN, vcpu);
+      if (l.immediate_exit) warnOnce(m, 'tdx_vcpu_run', vcpu);
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
       return at.self_ipi;
     },
@@ -294,7 +281,19 @@ function seamcallFailed(m: Machine, vm: Ref): boolean {
   return true;
 }
 
-/** KVM_TDX_INIT_VM and KVM_TDX_FINALIZE_VM. */
+/** CPUID leaves that userspace may configure. @source simulator */
+const CPUID_CONFIGS = 24;
+/** Flags and nent of KVM_TDX_CAPABILITIES in one word. */
+export const packCapabilities = (flags: number, nent: number): number => (flags << 16) | nent;
+
+/** @source VM-21 */
+function tdx_get_capabilities(m: Machine, request: number): number {
+  if (request >>> 16) return E('EINVAL');
+  reply.cpuid_configs.set(m, host.replyRef(m), CPUID_CONFIGS);
+  return (request & 0xffff) < CPUID_CONFIGS ? E('E2BIG') : 0;
+}
+
+/** KVM_TDX_CAPABILITIES, KVM_TDX_INIT_VM and KVM_TDX_FINALIZE_VM. */
 export const tdx_vm_ioctl = routine(
   {
     name: 'tdx_vm_ioctl',
@@ -314,6 +313,7 @@ export const tdx_vm_ioctl = routine(
   (at) => ({
     dispatch(m, l) {
       if (l.arg === KVM_TDX_INIT_VM) return at.init;
+      if (l.arg === KVM_TDX_CAPABILITIES) return m.ret(tdx_get_capabilities(m, l.arg2));
       return l.arg === KVM_TDX_FINALIZE_VM ? at.finalize : m.ret(E('EINVAL'));
     },
     init(m, l) {

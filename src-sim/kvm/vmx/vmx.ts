@@ -12,17 +12,21 @@ import {
   kvm_lapic,
   kvm_regs,
   KVM_REQ_EVENT,
+  KVM_REQ_IOAPIC_EOI_EXIT,
+  kvm_run,
   kvm_vcpu,
   kvm_vcpu_stat,
   pidOf,
   regsOf,
+  runOf,
   statOf,
   vmcs,
   vmcsOf,
 } from '../kvm_host';
+import { vcpu_scan_ioapic } from '../irq_comm';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_EOI_INDUCED, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
 } from './common'; // prettier-ignore
 import { pi_has_pending_interrupt } from './posted_intr';
 
@@ -58,6 +62,20 @@ export function vmx_sync_pir_to_irr(m: Machine, vcpu: Ref): void {
   if (!pi_desc.on.get(m, pidOf(vcpu))) return;
   pi_desc.on.set(m, pidOf(vcpu), 0);
   guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
+}
+
+/** The EOI of these vectors exits. @source x86:IRQ-13 */
+export function vmx_load_eoi_exitmap(m: Machine, vcpu: Ref): void {
+  vcpu_scan_ioapic(m, vcpu, (vector) => vmcs.eoi_exit_bitmap.set(m, vmcsOf(vcpu), vector));
+}
+
+/** The guest ended a level-triggered vector: userspace's I/O APIC is told at the next entry. @source x86:LAPIC-24, x86:LAPIC-25 */
+function handle_apic_eoi_induced(m: Machine, vcpu: Ref): number {
+  const vector = guest_cpu.eoi_vector.get(m, guestOf(vcpu));
+  m.emit(trace.kvm_eoi, kvm_vcpu.id.get(m, vcpu), vector);
+  kvm_run.eoi_vector.set(m, runOf(vcpu), vector);
+  kvm_vcpu.requests.set(m, vcpu, KVM_REQ_IOAPIC_EOI_EXIT);
+  return 1;
 }
 
 /** Blocking by NMI, as the interruptibility state shows it. @source x86:VMX-10 */
@@ -210,6 +228,8 @@ export const vmx_handle_exit = routine(
           kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
           return m.ret(1);
         }
+        case EXIT_REASON_EOI_INDUCED:
+          return m.ret(handle_apic_eoi_induced(m, vcpu));
         case EXIT_REASON_HLT:
           return m.ret(kvm_emulate_halt_noskip(m, vcpu));
         case EXIT_REASON_MSR_WRITE:
