@@ -1,5 +1,8 @@
 import type { Locator, Page } from '@playwright/test';
 import { join } from 'node:path';
+import type { z } from 'zod';
+import { readAttempt } from '../src-lab/attempt';
+import type { Input } from '../src-lab/input';
 import { loadLab } from '../src-lab/lab';
 import { SolutionSource, WrongSource, type InputSource } from '../src-lab/schema';
 import { labView } from '../src-lab/show';
@@ -14,6 +17,8 @@ export interface Course {
   readonly lab: LabView;
   /** Inputs of `solution.yaml`, in order. */
   readonly solution: readonly InputSource[];
+  /** The same, as the application takes them. */
+  readonly inputs: readonly Input[];
   /** An attempt of `wrong/`, and how the feedback begins that the learner is to read. */
   wrong(name: string): { checkpoint: string; inputs: readonly InputSource[]; say: string };
 }
@@ -26,16 +31,18 @@ export function readCourse(folder: string): Course {
   const loaded = loadLab(files);
   if (!loaded.ok) throw new Error(`labs/${folder}: ${loaded.issues[0]?.message}`);
   const { lab } = loaded;
-  const yaml = <T>(schema: Parameters<typeof readYaml>[0], name: string): T => {
-    const file = readYaml(schema, name, files.get(name) ?? '');
-    if (!file.ok) throw new Error(`labs/${folder}/${name}: ${file.issues[0]?.message}`);
-    return file.file.value as T;
+  const yaml = <S extends z.ZodType>(schema: S, name: string) => {
+    const read = readYaml(schema, name, files.get(name) ?? '');
+    if (!read.ok) throw new Error(`labs/${folder}/${name}: ${read.issues[0]?.message}`);
+    return read.file;
   };
+  const solution = yaml(SolutionSource, 'solution.yaml');
   return {
     lab: labView(lab),
-    solution: yaml<SolutionSource>(SolutionSource, 'solution.yaml').inputs,
+    solution: solution.value.inputs,
+    inputs: readAttempt('solution.yaml', solution).inputs.map(({ input }) => input),
     wrong(name) {
-      const { checkpoint, misconception, inputs } = yaml<WrongSource>(WrongSource, `wrong/${name}.yaml`);
+      const { checkpoint, misconception, inputs } = yaml(WrongSource, `wrong/${name}.yaml`).value;
       const feedback = lab.checkpoints.find(({ id }) => id === checkpoint)!.feedback;
       const told = feedback.find((entry) => entry.misconception === misconception)!;
       return { checkpoint, inputs, say: beginningOf(told.say) };
@@ -60,7 +67,7 @@ const PATIENCE = 250;
  */
 export class Learner {
   constructor(
-    private readonly page: Page,
+    readonly page: Page,
     private readonly course: Course,
   ) {}
 

@@ -164,6 +164,15 @@ describe('commands', () => {
     expect(app.dialog).toBeNull();
   });
 
+  test('what a region does is done once the region is shown', async () => {
+    const { app } = screen();
+    await app.open('some-lab');
+    app.doers.set('filter-trace', () => app.say(`${app.lab!.region} ${app.lab!.tab}`));
+    app.lab!.tab = 'action';
+    await app.do('filter-trace');
+    expect(app.said.sentence).toBe('timeline trace');
+  });
+
   test('text grows to 200 percent and shrinks to 80, in steps', async () => {
     const { app } = screen();
     for (let i = 0; i < 20; i++) await app.do('text-larger');

@@ -1,5 +1,6 @@
+import { tick } from 'svelte';
 import type { App } from './app.svelte';
-import type { LabState } from './lab/lab.svelte';
+import type { LabState, Region } from './lab/lab.svelte';
 import type { CommandId } from './shortcuts';
 
 /** What a key, a menu item or the palette asks for. */
@@ -16,8 +17,16 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
     can: () => app.lab !== null && can(app.lab),
     run: () => app.lab !== null && run(app.lab),
   });
-  /** Done by a component that is there as long as it can be done. */
+  /** Done by a component that is there as long as a lab is. */
   const there = (id: CommandId): Command => inLab(() => app.doers.get(id)?.());
+  /** Done by a component of a region, which is shown first: where there is little room it may not be there. */
+  const within = (region: Region, id: CommandId, tab?: LabState['tab']): Command =>
+    inLab(async (lab) => {
+      lab.region = region;
+      if (tab !== undefined) lab.tab = tab;
+      await tick();
+      app.doers.get(id)?.();
+    });
   return {
     palette: anywhere(() => (app.dialog = 'palette')),
     shortcuts: anywhere(() => (app.dialog = 'shortcuts')),
@@ -43,10 +52,10 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
     'focus-stage': there('focus-stage'),
     'focus-state': there('focus-state'),
     'focus-timeline': there('focus-timeline'),
-    'focus-console': there('focus-console'),
-    'search-state': there('search-state'),
-    'filter-trace': there('filter-trace'),
-    'compose-action': there('compose-action'),
+    'focus-console': within('timeline', 'focus-console'),
+    'search-state': within('state', 'search-state'),
+    'filter-trace': within('timeline', 'filter-trace', 'trace'),
+    'compose-action': within('timeline', 'compose-action', 'action'),
     'stage-as-table': inLab((lab) => (lab.stageAsTable = !lab.stageAsTable)),
     step: inLab(
       (lab) => lab.stepThread(lab.thread!.name),

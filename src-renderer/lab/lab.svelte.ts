@@ -214,6 +214,7 @@ export class LabState {
     const to = moment ?? (event === null ? undefined : this.machine.event(event)?.moment);
     if (to !== undefined) await this.jump(to);
     this.event = event;
+    this.region = 'timeline';
     this.tab = 'trace';
   }
 

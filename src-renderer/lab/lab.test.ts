@@ -89,7 +89,7 @@ describe('scrubbing', () => {
     const { lab: state, sent } = lab(toMoment, far);
     await state.showEvent(7, 42);
     expect(sent).toEqual([{ kind: 'jump', moment: 42 }]);
-    expect([state.event, state.tab]).toEqual([7, 'trace']);
+    expect([state.event, state.region, state.tab]).toEqual([7, 'timeline', 'trace']);
   });
 });
 
