@@ -11,6 +11,9 @@ export { editDistance } from './machine/layout';
 export type { Layer, Layout, Leaf, LeafKind } from './machine/layout';
 export { ERRNO, EVENT_NAMES, returnName } from './machine/trace';
 export type { Trace, TraceEvent } from './machine/trace';
+export { INVARIANTS, brokenText } from './invariants/watch';
+export type { Broken } from './invariants/watch';
+export type { Invariant } from './invariants/invariant';
 import { allRoutines } from './machine/routine';
 
 /** Names of all routines: what events of type `call` and `return` can be called. */

@@ -1,3 +1,4 @@
+import { Watch, type Broken } from './invariants/watch';
 import type { Machine } from './machine/machine';
 import { actorOf, commandOf, type Action } from './scenario/action';
 import { beginAction, expandBoot, outcomeOf, type Outcome } from './vmm/perform';
@@ -21,6 +22,8 @@ interface Line {
   actions: Action[];
   /** Moments at which settling was cut off by the step limit. */
   overruns: Set<number>;
+  /** The invariant that does not hold; nothing steps any more. */
+  broken: Broken | null;
 }
 
 /**
@@ -33,15 +36,23 @@ export class Timeline {
   onMoment: (() => void) | null = null;
   private readonly world: World;
   private readonly lines: Line[] = [];
+  private readonly watch: Watch | null;
   private line: Line;
   private interval = FIRST_INTERVAL;
   private frames = new Uint8Array(0);
   private frameTraces: number[] = [];
 
-  /** @throws RangeError for a platform beyond the limits of `powerOn`. */
-  constructor(readonly platform: Platform) {
+  /**
+   * @param options.invariants - ask every invariant after every new moment; see `broken`.
+   * @throws RangeError for a platform beyond the limits of `powerOn`.
+   */
+  constructor(
+    readonly platform: Platform,
+    options: { readonly invariants?: boolean } = {},
+  ) {
     this.world = powerOn(platform);
     this.machine = this.world.machine;
+    this.watch = options.invariants === true ? new Watch(this.machine) : null;
     this.machine.commandOf = (n) => commandOf(this.line.actions[n]!);
     this.line = {
       id: 0,
@@ -51,6 +62,7 @@ export class Timeline {
       length: 0,
       actions: [],
       overruns: new Set(),
+      broken: null,
     };
     this.lines.push(this.line);
     this.keyframe();
@@ -78,6 +90,12 @@ export class Timeline {
     return outcomeOf(this.machine, this.line.actions[n - 1]!, this.line.overruns.has(this.moment));
   }
 
+  /** The invariant that was broken at or before the moment shown; null while all hold, or when none is asked. */
+  get broken(): Broken | null {
+    const { broken } = this.line;
+    return broken !== null && broken.moment <= this.moment ? broken : null;
+  }
+
   /** Begins an action. `boot` is performed whole, since it stands for many. */
   begin(action: Action): Outcome {
     if (actorOf(action) === 'boot') return this.perform(action);
@@ -93,19 +111,20 @@ export class Timeline {
    * Lets a thread take one atomic step.
    *
    * @param name - `vmm`, or the path of a vCPU.
-   * @returns false, with nothing changed, when there is no such thread or it cannot step.
+   * @returns false, with nothing changed, when there is no such thread, it cannot step, or an invariant is broken.
    */
   step(name: string): boolean {
     const i = this.machine.threadInfos.findIndex((info) => info.name === name);
-    if (i < 0 || !this.machine.enabled(i)) return false;
+    if (i < 0 || !this.machine.enabled(i) || this.broken) return false;
     this.branch();
     this.take(i);
     return true;
   }
 
-  /** Lets threads step, each to completion, until none can or `limit` steps are taken. */
-  settle(limit = STEP_LIMIT): 'quiescent' | 'limit' {
+  /** Lets threads step, each to completion, until none can, `limit` steps are taken, or an invariant is broken. */
+  settle(limit = STEP_LIMIT): 'quiescent' | 'limit' | 'broken' {
     for (let n = 0; n < limit; n++) {
+      if (this.broken) return 'broken';
       const i = this.machine.nextThread();
       if (i < 0) return 'quiescent';
       if (n === 0) this.branch();
@@ -150,6 +169,7 @@ export class Timeline {
     // From here when that is nearer than the keyframe.
     if (!(at <= target && at >= frame * this.interval)) this.restore(frame);
     while (this.moment < target) this.replay(this.line.log[this.moment]!);
+    this.watch?.restart();
   }
 
   /** Goes to another line of history, at one of its moments. */
@@ -187,6 +207,7 @@ export class Timeline {
 
   private arrived(): void {
     this.keyframe();
+    if (this.watch) this.line.broken ??= this.watch.observe();
     this.onMoment?.();
   }
 
@@ -205,6 +226,7 @@ export class Timeline {
       length: moment,
       actions,
       overruns,
+      broken: this.broken,
     };
     this.lines.push(this.line);
     this.dropFramesAfter(moment);

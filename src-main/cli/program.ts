@@ -114,7 +114,7 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
 const EXIT_STATUS = `
 Exit status:
   0  everything held
-  1  an expectation or a lab failed, or a transcript was refused
+  1  an expectation, an invariant or a lab failed, or a transcript was refused
   2  a file or the command line is wrong; standard error says where
   3  a limit was reached before the end
 

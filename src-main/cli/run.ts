@@ -109,7 +109,7 @@ function unreadable(file: string, why: string, { json }: RunOptions, terminal: T
 }
 
 function statusOf({ outcome }: Report): Status {
-  return { held: STATUS.held, failed: STATUS.failed, limit: STATUS.limit }[outcome];
+  return { held: STATUS.held, failed: STATUS.failed, limit: STATUS.limit, broken: STATUS.failed }[outcome];
 }
 
 /** One document on one line, so that several are JSON Lines. */

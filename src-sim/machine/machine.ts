@@ -44,7 +44,7 @@ export const WHY = {
 export type Why = keyof typeof WHY;
 const WHY_NAMES = Object.keys(WHY) as Why[];
 
-const frame = record('frame', 'hardware', 'A routine under way', {
+export const frame = record('frame', 'hardware', 'A routine under way', {
   routine: num(16, 'Routine', { hidden: true }),
   step: num(8, 'Next step', { hidden: true }),
   _: num(8, 'Padding', { hidden: true }),
@@ -72,6 +72,7 @@ export const header = record('header', 'hardware', 'The machine as a whole', {
   moments: float('Moments so far', { hidden: true }),
   actions: num(32, 'Actions begun so far', { hidden: true }),
   current: num(8, 'Thread that stepped last', { hidden: true }),
+  beyond: flag('A call was given up because the model does not reach further', { hidden: true }),
 });
 export const last = record('last', 'vmm', 'The last action', {
   kind: name(OUTCOME_KIND, 'Whether it returned, still waits, or could not begin'),
@@ -337,6 +338,7 @@ export class Machine implements Views {
   /** Ends everything that the current thread has under way, because the model does not reach further. */
   abandon(kind: OutcomeKind, why: Why): number {
     const t = this.thread;
+    header.beyond.set(this, this.header, 1);
     this.u8.fill(0, this.frameOf(t, 0), this.frameOf(t, MAX_DEPTH));
     thread.depth.set(this, t, 0);
     thread.status.set(this, t, IDLE);

@@ -210,6 +210,12 @@ export class Trace {
     this.mask = grown.length / WORDS - 1;
   }
 
+  /** `EventDeclaration.id` of the n-th event, `first` to `count - 1`; -1 for a call, a return or an action. */
+  declared(n: number): number {
+    const at = (n & this.mask) * WORDS;
+    return (this.rows[at + 1]! & 0xf) === EVENT ? this.rows[at + 3]! : -1;
+  }
+
   /**
    * The n-th event.
    *

@@ -75,6 +75,20 @@ const ChangeReport = z.strictObject({
 });
 export type ChangeReport = z.infer<typeof ChangeReport>;
 
+/** See `Broken` of src-sim/invariants. */
+const BrokenReport = z.strictObject({
+  name: Text,
+  says: Text,
+  source: Text,
+  /** Of what it does not hold: `td.vcpu1`. */
+  subject: Text,
+  moment: Index,
+  thread: Text,
+  /** Empty when an action broke it. */
+  routine: Text,
+  step: Text,
+});
+
 /** A scenario that was run. */
 export const Report = z.strictObject({
   seamlab: z.literal('report/1'),
@@ -82,10 +96,15 @@ export const Report = z.strictObject({
   simulator: Text,
   title: Text,
   cites: z.array(Text),
-  /** `held`: every expectation did. `failed`: one did not, or a scheduling step was impossible. `limit`: not run to its end. */
-  outcome: z.enum(['held', 'failed', 'limit']),
+  /**
+   * `held`: every expectation did. `failed`: one did not, or a scheduling step was impossible. `limit`: not run to its
+   * end. `broken`: an invariant of the machine does not hold; the run ended there.
+   */
+  outcome: z.enum(['held', 'failed', 'limit', 'broken']),
   /** Why it was not run to its end; null otherwise. */
   limit: Text.nullable(),
+  /** The invariant that does not hold, and the step that broke it; null otherwise. */
+  broken: BrokenReport.nullable(),
   platform: z.strictObject({
     vms: z.record(Text, z.int()),
     switches: z.record(Text, z.boolean()).optional(),

@@ -1,3 +1,4 @@
+import { brokenText } from '../index';
 import type { ChangeReport, ExpectationReport, Report, StepReport } from './runner-report';
 
 /** How parts of a text stand out. The text is the same without. */
@@ -63,7 +64,10 @@ export function verdictText(
 }
 
 /** The whole in one line. */
-export function summaryText({ outcome, limit, steps, expectations, moments }: Report, paint: Paint): string {
+export function summaryText(
+  { outcome, limit, broken, steps, expectations, moments }: Report,
+  paint: Paint,
+): string {
   const held = expectations.filter(({ holds }) => holds).length;
   const stuck = steps.filter((step) => step.outcome === 'stuck').length;
   const counts = [
@@ -73,6 +77,7 @@ export function summaryText({ outcome, limit, steps, expectations, moments }: Re
   ];
   if (stuck > 0) counts.push(`${stuck} steps were impossible`);
   const text = `${outcome}: ${counts.join(', ')}`;
+  if (broken !== null) return paint.bad(`${text}. ${brokenText(broken)}`);
   if (limit !== null) return paint.bad(`${text}. ${limit}`);
   return outcome === 'held' ? paint.good(text) : paint.bad(text);
 }

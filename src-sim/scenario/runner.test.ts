@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { thread } from '../machine/machine';
+import { HOST_KERNEL, pcpu } from '../platform/pcpu';
+import { tdh_vp_enter } from '../seam/leaves';
+import { defect, withDefects } from '../testing/defect';
 import { explain } from './errors';
 import { playScenario, runScenario, RUN_LIMITS } from './runner';
 import { faultReport, FaultReport, Report } from './runner-report';
@@ -175,5 +179,44 @@ describe('the report', () => {
     expect(report.errors).toMatchObject([
       { line: 4, column: 16, code: 'unknown_action', nearest: ['KVM_RUN', 'KVM_NMI', 'KVM_SMI'] },
     ]);
+  });
+});
+
+describe('a machine that breaks its own rules', () => {
+  const steps = `  - { boot: td, vm: td, run: false }
+  - { vmm: KVM_RUN, vm: td, vcpu: 0 }
+  - { vmm: KVM_RUN, vm: td, vcpu: 1 }`;
+  const right = run(steps);
+  const wrong = withDefects(
+    [
+      defect(tdh_vp_enter, 'commit', (m, _l, right) => {
+        const next = right();
+        pcpu.context.set(m, thread.cpu.get(m, m.thread), HOST_KERNEL);
+        return next;
+      }),
+    ],
+    () => run(steps, 'expect: [{ path: td.vm_dead, is: 0 }]'),
+  );
+
+  test('has outcome broken; the report names the invariant and the step', () => {
+    expect(right).toMatchObject({ outcome: 'held', broken: null });
+    expect(wrong.outcome).toBe('broken');
+    expect(wrong.broken).toMatchObject({
+      name: 'cpu_knows_who_runs',
+      subject: 'td.vcpu0',
+      thread: 'td.vcpu0',
+      routine: 'tdh_vp_enter',
+    });
+    expect(Report.parse(wrong)).toEqual(wrong);
+  });
+
+  test('the run ends there: no later step, no verdict about what never happened', () => {
+    expect(wrong.steps.length).toBe(2);
+    expect(wrong.moments).toBe(wrong.broken!.moment);
+    expect(wrong.expectations).toEqual([]);
+    expect(reportText(wrong)).toContain('broken: 0 of 0 expectations held');
+    expect(reportText(wrong)).toContain(
+      'Invariant cpu_knows_who_runs does not hold of td.vcpu0 after tdh_vp_enter.',
+    );
   });
 });

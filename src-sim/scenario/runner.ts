@@ -56,7 +56,7 @@ class Runner {
   private limit: string | null = null;
 
   constructor(private readonly scenario: Scenario) {
-    this.timeline = new Timeline(scenario.platform);
+    this.timeline = new Timeline(scenario.platform, { invariants: true });
     const later = [
       ...scenario.steps.flatMap((step) => (step.kind === 'expect' ? step.expect : [])),
       ...scenario.expect,
@@ -73,10 +73,10 @@ class Runner {
     const { scenario, timeline } = this;
     for (const [i, step] of scenario.steps.entries()) {
       this.step(step, i + 1);
-      if (this.limit !== null) break;
+      if (this.limit !== null || timeline.broken) break;
     }
-    if (this.limit === null) this.judge(scenario.expect, null);
-    const broken =
+    if (this.limit === null && !timeline.broken) this.judge(scenario.expect, null);
+    const failed =
       this.expectations.some(({ holds }) => !holds) || this.steps.some(({ outcome }) => outcome === 'stuck');
     const { machine } = timeline;
     const { vms, switches } = scenario.platform;
@@ -85,8 +85,9 @@ class Runner {
       simulator: SIM_VERSION,
       title: scenario.title,
       cites: [...scenario.cites],
-      outcome: this.limit !== null ? 'limit' : broken ? 'failed' : 'held',
+      outcome: timeline.broken ? 'broken' : this.limit !== null ? 'limit' : failed ? 'failed' : 'held',
       limit: this.limit,
+      broken: timeline.broken,
       platform: {
         vms: { ...vms },
         ...(switches && { switches: { ...switches } as Record<string, boolean> }),
@@ -123,7 +124,7 @@ class Runner {
     else if (timeline.moment >= RUN_LIMITS.moments)
       this.limit = `The run has reached ${RUN_LIMITS.moments} moments.`;
     else if (this.looks > RUN_LIMITS.looks) this.limit = 'The run watches too many conditions for too long.';
-    if (this.limit !== null) return;
+    if (this.limit !== null || timeline.broken) return;
     if (step.kind === 'expect') this.judge(step.expect, n);
     else step.expect.forEach((expectation, i) => this.note(expectation, n, monitor!, i));
   }
@@ -156,7 +157,7 @@ class Runner {
     }
   }
 
-  private settle(): 'quiescent' | 'limit' {
+  private settle(): 'quiescent' | 'limit' | 'broken' {
     return this.timeline.settle(Math.min(STEP_LIMIT, Math.max(1, RUN_LIMITS.moments - this.timeline.moment)));
   }
 
@@ -181,6 +182,7 @@ class Runner {
   }
 
   private stuck(thread: string, where: string): Ended {
+    if (this.timeline.broken) return done('Nothing goes on from a state in which an invariant is broken.');
     const status = this.timeline.machine.threads().find(({ name }) => name === thread)?.status ?? 'unknown';
     return {
       outcome: 'stuck',

@@ -1,11 +1,27 @@
 import { ActionSchema, type Action } from '../scenario/action';
+import { brokenText } from '../invariants/watch';
 import { Timeline } from '../timeline';
+import type { Platform } from '../world';
 import { returnName } from '../machine/trace';
 
 /** A machine on the test bench: actions in scenario form, answers as people read them. */
 export class Bench extends Timeline {
-  /** Performs an action given with or without its defaults; answers `0`, `-EINVAL`, ... or the kind of outcome. */
+  /** Every invariant is asked after every moment. */
+  constructor(platform: Platform) {
+    super(platform, { invariants: true });
+  }
+  /**
+   * Performs an action given with or without its defaults; answers `0`, `-EINVAL`, ... or the kind of outcome.
+   *
+   * @throws Error if an invariant breaks.
+   */
   does(action: Record<string, unknown>): string {
+    const outcome = this.attempt(action);
+    if (this.broken) throw new Error(brokenText(this.broken));
+    return outcome;
+  }
+  /** The same for tests that break invariants. */
+  attempt(action: Record<string, unknown>): string {
     const outcome = this.perform(ActionSchema.parse(action) as Action);
     return outcome.value === null ? outcome.kind : returnName(outcome.value);
   }

@@ -1,0 +1,254 @@
+import { guest_cpu } from '../guest/cpu';
+import { guest_run } from '../guest/run';
+import * as host from '../kvm/kvm_host';
+import { kvm_lapic, kvm_vcpu } from '../kvm/kvm_host';
+import { kvm_vcpu_kick } from '../kvm/kvm_main';
+import { __apic_accept_irq } from '../kvm/lapic';
+import { kvm_enter_smm, kvm_inj_virq } from '../kvm/trace';
+import { __vmx_deliver_posted_interrupt, EXIT_REASON_HLT, vmx_deliver_interrupt } from '../kvm/vmx/common';
+import { pi_has_pending_interrupt } from '../kvm/vmx/posted_intr';
+import { vmx_has_interrupt } from '../kvm/vmx/vmx';
+import { kvm_arch_vcpu_ioctl_set_mpstate, kvm_vcpu_ioctl_set_lapic } from '../kvm/x86';
+import { kvm_vcpu_reset } from '../kvm/x86_reset';
+import type { Bits, Ref } from '../machine/layout';
+import { thread, THREAD_STATUS } from '../machine/machine';
+import { APIC_DM_FIXED, APIC_SPIV_APIC_ENABLED } from '../platform/apic';
+import { pcpu } from '../platform/pcpu';
+import {
+  pi_desc,
+  POSTED_INTR_VECTOR,
+  POSTED_INTR_WAKEUP_VECTOR,
+  RESCHEDULE_VECTOR,
+} from '../platform/posted_intr';
+import { invariant } from './invariant';
+import { at, type Look } from './look';
+
+/** Interrupts on their way: posted, harvested, delivered, waking who sleeps. */
+
+const SET_PIR = at(__vmx_deliver_posted_interrupt, 'set_pir');
+const BEFORE_SET_ON = at(__vmx_deliver_posted_interrupt, 'set_on');
+const BEFORE_NOTIFY = at(__vmx_deliver_posted_interrupt, 'notify');
+const SET_IRR = at(vmx_deliver_interrupt, 'choose');
+const BEFORE_KICK_IPI = at(kvm_vcpu_kick, 'send');
+const BEFORE_WAKE = at(kvm_vcpu_kick, 'wake');
+const BEFORE_KICK = at(__apic_accept_irq, 'kick');
+const DECIDE = at(__apic_accept_irq, 'decide');
+
+/** Bits of a 256-bit set, word by word: those that appeared, or went, in this moment. */
+const gained = (look: Look, set: Bits, r: Ref, word: number): number => {
+  const i = ((r + set.byte) >> 2) + word;
+  return look.m.u32[i]! & ~look.before.u32[i]!;
+};
+const gone = (look: Look, set: Bits, r: Ref, word: number): number => {
+  const i = ((r + set.byte) >> 2) + word;
+  return look.before.u32[i]! & ~look.m.u32[i]!;
+};
+const wordNow = (look: Look, set: Bits, r: Ref, word: number): number =>
+  look.m.u32[((r + set.byte) >> 2) + word]!;
+const wordBefore = (look: Look, set: Bits, r: Ref, word: number): number =>
+  look.before.u32[((r + set.byte) >> 2) + word]!;
+const WORDS = 8;
+
+/** What empties an APIC rightly: a reset, and userspace that loads another state. */
+const setAnew = (look: Look): boolean => look.didOf(kvm_vcpu_reset) || look.didOf(kvm_vcpu_ioctl_set_lapic);
+
+const isAsleep = (look: Look, vcpu: Ref): boolean =>
+  thread.status.get(look.m, kvm_vcpu.thread.get(look.m, vcpu)) === THREAD_STATUS.indexOf('blocked');
+
+/** The guest's code executes: nothing of KVM or the module is under way on its thread. */
+export const executes = (look: Look, vcpu: Ref): boolean =>
+  look.isTop(look.m, kvm_vcpu.thread.get(look.m, vcpu) as Ref, guest_run);
+
+const classInService = (look: Look, vcpu: Ref): number =>
+  guest_cpu.visr.highest(look.before, host.guestOf(vcpu)) >> 4;
+
+export const interrupts = [
+  invariant(
+    'vcpu',
+    'posted_not_lost',
+    'tdx:INV-1, PI-10 to PI-25',
+    'What leaves the PIR is in the virtual IRR.',
+    (look, vcpu) => {
+      for (let w = 0; w < WORDS; w++) {
+        const lost =
+          gone(look, pi_desc.pir, host.pidOf(vcpu), w) &
+          ~wordNow(look, guest_cpu.virr, host.guestOf(vcpu), w);
+        if (lost !== 0 && !setAnew(look)) return false;
+      }
+      return true;
+    },
+  ),
+  invariant(
+    'vcpu',
+    'harvested_not_lost',
+    'tdx:INV-1, x86:LAPIC-26',
+    'What leaves the virtual IRR is in service.',
+    (look, vcpu) => {
+      for (let w = 0; w < WORDS; w++) {
+        const guest = host.guestOf(vcpu);
+        const lost = gone(look, guest_cpu.virr, guest, w) & ~wordNow(look, guest_cpu.visr, guest, w);
+        if (lost !== 0 && !setAnew(look)) return false;
+      }
+      return true;
+    },
+  ),
+  invariant(
+    'vcpu',
+    'deliveries_come_from_posts',
+    'tdx:INV-29',
+    'A vector gets into the PIR by a post, from there into the virtual IRR, from there into service.',
+    (look, vcpu) => {
+      const pid = host.pidOf(vcpu);
+      const guest = host.guestOf(vcpu);
+      for (let w = 0; w < WORDS; w++) {
+        if (gained(look, pi_desc.pir, pid, w) !== 0 && !(look.did(SET_PIR) && look.word(0) === vcpu))
+          return false;
+        const harvested = gained(look, guest_cpu.virr, guest, w) & ~wordBefore(look, pi_desc.pir, pid, w);
+        if (harvested !== 0 && !look.did(SET_IRR) && !setAnew(look)) return false;
+        const served = gained(look, guest_cpu.visr, guest, w) & ~wordBefore(look, guest_cpu.virr, guest, w);
+        if (served !== 0 && !setAnew(look)) return false;
+      }
+      return true;
+    },
+  ),
+  invariant(
+    'vcpu',
+    'pir_implies_on',
+    'tdx:INV-2, x86:INV-22',
+    'A vector in the PIR has ON beside it, unless SN is set or its sender has still to set ON.',
+    pirImpliesOn,
+  ),
+  invariant(
+    'vcpu',
+    'notification_under_way',
+    'tdx:INV-3',
+    'While the guest executes with ON set, the notification waits at its CPU, or its sender or a kick is under way.',
+    (look, vcpu) => {
+      const { m } = look;
+      if (!pi_desc.on.get(m, host.pidOf(vcpu)) || !executes(look, vcpu)) return true;
+      const cpu = kvm_vcpu.cpu.get(m, vcpu);
+      if (pcpu.irr.test(m, cpu, POSTED_INTR_VECTOR) || pcpu.irr.test(m, cpu, RESCHEDULE_VECTOR)) return true;
+      return look.anyAt(BEFORE_NOTIFY, vcpu) || look.anyAt(BEFORE_KICK_IPI, vcpu);
+    },
+  ),
+  invariant(
+    'vcpu',
+    'fixed_needs_an_enabled_apic',
+    'tdx:INV-30, PI-5',
+    'A FIXED interrupt is accepted only while the shadow local APIC is enabled.',
+    (look, vcpu) => {
+      if (!look.did(DECIDE) || look.word(0) !== vcpu || ((look.word(1) >> 8) & 7) !== APIC_DM_FIXED)
+        return true;
+      const svr = kvm_lapic.svr.get(look.before, host.apicOf(vcpu));
+      return (svr & APIC_SPIV_APIC_ENABLED) !== 0 || (look.returned() && look.m.retval === 0);
+    },
+  ),
+  invariant(
+    'vcpu',
+    'wakeup_not_lost',
+    'tdx:INV-21, HLT-6',
+    'A vCPU sleeps only while no interrupt and no NMI waits for it, or while who raised it is about to wake it.',
+    (look, vcpu) => {
+      const { m } = look;
+      if (!isAsleep(look, vcpu)) return true;
+      const raised = kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_NMI) === 1 || takable(look, vcpu);
+      if (!raised) return true;
+      return (
+        look.anyAt(BEFORE_NOTIFY, vcpu) || look.anyAt(BEFORE_KICK, vcpu) || look.anyAt(BEFORE_WAKE, vcpu)
+      );
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'blocked_halt_sleeps_on',
+    'tdx:INV-20, HLT-3',
+    'A TD vCPU that halted with interrupts blocked does not become RUNNABLE by a FIXED interrupt.',
+    (look, vcpu) => {
+      const { m, before } = look;
+      const left =
+        kvm_vcpu.mp_state.get(before, vcpu) === host.KVM_MP_STATE_HALTED &&
+        kvm_vcpu.mp_state.get(m, vcpu) === host.KVM_MP_STATE_RUNNABLE;
+      if (!left || !kvm_vcpu.halt_irqs_blocked.get(before, vcpu)) return true;
+      if (kvm_vcpu.last_exit.get(before, vcpu) !== EXIT_REASON_HLT) return true;
+      if (look.didOf(kvm_arch_vcpu_ioctl_set_mpstate)) return true;
+      return (
+        kvm_vcpu.nmi_pending.get(m, vcpu) > 0 ||
+        kvm_vcpu.smi_pending.get(m, vcpu) === 1 ||
+        kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_NMI) === 1
+      );
+    },
+  ),
+  invariant(
+    'vcpu',
+    'priority_is_respected',
+    'x86:INV-20, x86:LAPIC-26',
+    'A vector comes into service only when its class is above those in service.',
+    (look, vcpu) => {
+      for (let w = 0; w < WORDS; w++) {
+        const taken = gained(look, guest_cpu.visr, host.guestOf(vcpu), w);
+        if (taken === 0 || setAnew(look)) continue;
+        const lowest = w * 32 + 31 - Math.clz32(taken & -taken);
+        if (lowest >> 4 <= classInService(look, vcpu)) return false;
+      }
+      return true;
+    },
+  ),
+  invariant(
+    'vmx_vcpu',
+    'window_for_what_waits',
+    'x86:INV-21',
+    'Without APICv a plain guest executes with interrupts open and a deliverable vector in its IRR only while KVM_REQ_EVENT or an interrupt window will bring KVM back to it.',
+    (look, vcpu) => {
+      const { m } = look;
+      const guest = host.guestOf(vcpu);
+      if (kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) || !executes(look, vcpu)) return true;
+      if (guest_cpu.virr.highest(m, guest) >> 4 <= guest_cpu.visr.highest(m, guest) >> 4) return true;
+      if (!guest_cpu.if.get(m, guest) || guest_cpu.in_nmi.get(m, guest)) return true;
+      return (
+        kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_EVENT) === 1 ||
+        host.vmcs.irq_window.get(m, host.vmcsOf(vcpu)) === 1
+      );
+    },
+  ),
+  invariant(
+    'vmx_vcpu',
+    'one_event_an_entry',
+    'x86:INV-14, x86:INV-15',
+    'At most one of NMI and interrupt is in the entry event field.',
+    (look, vcpu) =>
+      !(kvm_vcpu.nmi_injected.get(look.m, vcpu) && kvm_vcpu.interrupt_injected.get(look.m, vcpu)),
+  ),
+  invariant(
+    'td_vcpu',
+    'nothing_injected_into_a_td',
+    'tdx:INV-15, tdx:INV-19, TRC-2',
+    'The thread of a TD vCPU traces neither kvm_inj_virq nor kvm_enter_smm.',
+    (look, vcpu) => {
+      if (look.thread !== kvm_vcpu.thread.get(look.m, vcpu)) return true;
+      return !look.emitted(kvm_inj_virq) && !look.emitted(kvm_enter_smm);
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'no_wakeup_vector',
+    'tdx:INV-27, tdx:INV-28',
+    'The notification vector of a TD vCPU without an assigned device is never the wake-up vector.',
+    (look, vcpu) => pi_desc.nv.get(look.m, host.pidOf(vcpu)) !== POSTED_INTR_WAKEUP_VECTOR,
+  ),
+];
+
+function pirImpliesOn(look: Look, vcpu: Ref): boolean {
+  const pid = host.pidOf(vcpu);
+  const { m } = look;
+  if (pi_desc.pir.isEmpty(m, pid) || pi_desc.on.get(m, pid) || pi_desc.sn.get(m, pid)) return true;
+  return look.anyAt(BEFORE_SET_ON, vcpu);
+}
+
+/** Whether an interrupt waits that the vCPU could take, as far as KVM knows. */
+function takable(look: Look, vcpu: Ref): boolean {
+  const { m } = look;
+  if (!host.is_td_vcpu(m, vcpu)) return vmx_has_interrupt(m, vcpu);
+  const blocked =
+    kvm_vcpu.last_exit.get(m, vcpu) === EXIT_REASON_HLT && kvm_vcpu.halt_irqs_blocked.get(m, vcpu) === 1;
+  return !blocked && pi_has_pending_interrupt(m, vcpu);
+}

@@ -1,0 +1,174 @@
+import { guest_cpu } from '../guest/cpu';
+import { guest_run, INTR_INFO_NMI } from '../guest/run';
+import * as host from '../kvm/kvm_host';
+import { kvm, kvm_vcpu, variant } from '../kvm/kvm_host';
+import { tdx_inject_nmi } from '../kvm/vmx/tdx';
+import { kvm_vcpu_ioctl_nmi, kvm_vcpu_ioctl_smi, vcpu_enter_guest } from '../kvm/x86';
+import { kvm_vcpu_ioctl_x86_set_vcpu_events } from '../kvm/x86_vcpu_events';
+import { kvm_check_and_inject_events } from '../kvm/x86_inject';
+import { kvm_vcpu_reset } from '../kvm/x86_reset';
+import type { Ref, Views } from '../machine/layout';
+import { E } from '../machine/routine';
+import { tdvps } from '../seam/tdx_module';
+import { invariant } from './invariant';
+import { at, type Look } from './look';
+
+/** NMIs towards the guest: in KVM, in the module, in the guest. */
+
+const MERGE = at(tdx_inject_nmi, 'merge');
+const REQUESTS = at(vcpu_enter_guest, 'requests');
+const RESUME = at(guest_run, 'resume');
+const ENOTTY = E('ENOTTY');
+
+/** 1 while guest code is about to be entered with an NMI. */
+function underWay(look: Look, s: Views, vcpu: Ref): number {
+  const t = kvm_vcpu.thread.get(look.m, vcpu) as Ref;
+  const resumes = look.isTop(s, t, guest_run) && look.topStep(s, t) === RESUME.step;
+  return resumes && look.topWord(s, t, 1) >>> 0 === INTR_INFO_NMI ? 1 : 0;
+}
+
+/** NMIs that were raised and that the guest has not taken yet. One being injected is on its way to PEND_NMI: they are one. */
+function outstanding(look: Look, s: Views, vcpu: Ref): number {
+  return (
+    kvm_vcpu.nmi_queued.get(s, vcpu) +
+    kvm_vcpu.nmi_pending.get(s, vcpu) +
+    Math.max(kvm_vcpu.nmi_injected.get(s, vcpu), tdvps.pend_nmi.get(s, host.tdvpsOf(vcpu))) +
+    underWay(look, s, vcpu)
+  );
+}
+
+/** NMIs that the guest has taken in this moment; its counter has 8 bits. */
+function taken(look: Look, vcpu: Ref): number {
+  const guest = host.guestOf(vcpu);
+  return (guest_cpu.nmis.get(look.m, guest) - guest_cpu.nmis.get(look.before, guest)) & 0xff;
+}
+
+/** The second posting keeps nmi_injected until it has read PEND_NMI back: it counts an NMI twice. @source tdx:NMI-17 */
+function readsBack({ m }: Look): boolean {
+  return variant.nmi_readback.get(m, host.variantRef(m)) === 1;
+}
+
+/** What may drop NMIs: a reset, userspace that writes them, a VM that is bugged. */
+function mayDrop(look: Look, vcpu: Ref): boolean {
+  return (
+    look.didOf(kvm_vcpu_reset) ||
+    look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
+    kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1
+  );
+}
+
+export const nmi = [
+  invariant(
+    'td_vcpu',
+    'one_nmi_in_the_module',
+    'tdx:INV-6',
+    'At most one NMI is pending in the TDX module.',
+    (look, vcpu) => tdvps.pend_nmi.get(look.m, host.tdvpsOf(vcpu)) <= 1,
+  ),
+  invariant(
+    'vcpu',
+    'two_nmis_in_kvm',
+    'tdx:INV-7, x86:INV-1',
+    'At most two NMIs are pending in KVM.',
+    (look, vcpu) => kvm_vcpu.nmi_pending.get(look.m, vcpu) <= 2,
+  ),
+  invariant(
+    'td_vcpu',
+    'kvm_keeps_no_nmi',
+    'tdx:INV-7, tdx:NMI-6',
+    'Once the module was asked for an NMI none is pending in KVM; nmi_injected is set only in between, or by userspace.',
+    (look, vcpu) => {
+      const { m } = look;
+      if (readsBack(look)) return true;
+      const injected = kvm_vcpu.nmi_injected.get(m, vcpu) === 1;
+      const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
+      if (injected && !kvm_vcpu.nmi_injected.get(look.before, vcpu)) {
+        const inside = look.isIn(m, t, kvm_check_and_inject_events, vcpu);
+        if (!inside && !look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events)) return false;
+      }
+      if (!look.did(MERGE) || look.word(0) !== vcpu) return true;
+      return !injected && kvm_vcpu.nmi_pending.get(m, vcpu) === 0;
+    },
+  ),
+  invariant(
+    'vcpu',
+    'nmi_not_lost',
+    'tdx:INV-8, x86:INV-7, TDXM-INV-24',
+    'Several NMIs may become one, never none: the last one goes only by being taken.',
+    (look, vcpu) => {
+      if (readsBack(look) && host.is_td_vcpu(look.m, vcpu)) return true;
+      if (outstanding(look, look.before, vcpu) === 0 || outstanding(look, look.m, vcpu) > 0) return true;
+      return taken(look, vcpu) > 0 || mayDrop(look, vcpu);
+    },
+  ),
+  invariant(
+    'vcpu',
+    'nmis_are_raised',
+    'tdx:INV-9, x86:INV-6',
+    'The guest takes no more NMIs than were raised.',
+    (look, vcpu) => {
+      if (readsBack(look) && host.is_td_vcpu(look.m, vcpu)) return true;
+      const more = outstanding(look, look.m, vcpu) + taken(look, vcpu) > outstanding(look, look.before, vcpu);
+      if (!more) return true;
+      const raised = kvm_vcpu.nmi_queued.get(look.m, vcpu) > kvm_vcpu.nmi_queued.get(look.before, vcpu);
+      return raised || look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events);
+    },
+  ),
+  invariant(
+    'vcpu',
+    'no_nmi_while_masked',
+    'x86:INV-3, tdx:NMI-10',
+    'The guest takes no NMI while it handles one.',
+    (look, vcpu) => taken(look, vcpu) === 0 || guest_cpu.in_nmi.get(look.before, host.guestOf(vcpu)) === 0,
+  ),
+  invariant(
+    'vmx_vcpu',
+    'one_nmi_while_masked',
+    'x86:INV-2',
+    'While NMIs are masked or one is being injected, processing keeps at most one pending.',
+    (look, vcpu) => {
+      const { before } = look;
+      if (!look.did(REQUESTS) || look.word(0) !== vcpu) return true;
+      const processed = kvm_vcpu.requests.test(before, vcpu, host.KVM_REQ_NMI) === 1;
+      const masked =
+        guest_cpu.in_nmi.get(before, host.guestOf(vcpu)) === 1 ||
+        kvm_vcpu.nmi_injected.get(before, vcpu) === 1;
+      return !processed || !masked || kvm_vcpu.nmi_pending.get(look.m, vcpu) <= 1;
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'pend_nmi_goes_with_its_nmi',
+    'TDXM-INV-18, tdx:NMI-10',
+    'PEND_NMI is cleared only as the module enters the guest with the NMI.',
+    (look, vcpu) => {
+      const ref = host.tdvpsOf(vcpu);
+      const cleared = tdvps.pend_nmi.get(look.m, ref) < tdvps.pend_nmi.get(look.before, ref);
+      return !cleared || underWay(look, look.m, vcpu) === 1;
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'nmi_window_has_a_reason',
+    'TDXM-INV-19, tdx:NMI-11',
+    'NMI-window exiting is switched on only when PEND_NMI is 1 and no #VE waits to be fetched.',
+    (look, vcpu) => {
+      const ref = host.tdvpsOf(vcpu);
+      const on = tdvps.nmi_window.get(look.m, ref) > tdvps.nmi_window.get(look.before, ref);
+      return (
+        !on || (tdvps.pend_nmi.get(look.m, ref) === 1 && !guest_cpu.ve_valid.get(look.m, host.guestOf(vcpu)))
+      );
+    },
+  ),
+  invariant(
+    'vcpu',
+    'nmi_and_smi_ioctls',
+    'x86:INV-23',
+    'KVM_NMI returns 0, KVM_SMI 0 or -ENOTTY, whatever the vCPU does.',
+    (look, vcpu) => {
+      if (look.thread !== kvm_vcpu.mutex.get(look.m, vcpu)) return true;
+      if (look.didOf(kvm_vcpu_ioctl_nmi)) return look.m.retval === 0;
+      return !look.didOf(kvm_vcpu_ioctl_smi) || look.m.retval === 0 || look.m.retval === ENOTTY;
+    },
+  ),
+];

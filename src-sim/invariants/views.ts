@@ -1,0 +1,151 @@
+import { guest_run } from '../guest/run';
+import * as host from '../kvm/kvm_host';
+import { kvm, kvm_vcpu } from '../kvm/kvm_host';
+import { kvm_vcpu_ioctl } from '../kvm/kvm_main';
+import type { Ref } from '../machine/layout';
+import { thread } from '../machine/machine';
+import { pcpu, SEAM_NON_ROOT, VMX_NON_ROOT } from '../platform/pcpu';
+import { pi_desc, posted_intr_vmcs } from '../platform/posted_intr';
+import { tdh_vp_enter } from '../seam/leaves';
+import * as module from '../seam/tdx_module';
+import { tdr, tdvps } from '../seam/tdx_module';
+import { invariant } from './invariant';
+import { at } from './look';
+
+/** What KVM, the TDX module and the hardware believe of each other. */
+
+const CHECK = at(tdh_vp_enter, 'check');
+const COMMIT = at(tdh_vp_enter, 'commit');
+
+export const views = [
+  invariant(
+    'td',
+    'kvm_never_ahead_of_the_module',
+    'tdx:INV-31, tdx:INV-32, VM-24, TDXM-OPST-2',
+    "KVM's state of a TD is never ahead of the module's, and a TD that KVM has initialized has its key.",
+    ({ m }, vm) => {
+      const state = kvm.td_state.get(m, vm);
+      if (state > tdr.op_state.get(m, host.moduleOf(vm))) return false;
+      return state === host.TD_STATE_UNINITIALIZED || tdr.hkid_assigned.get(m, host.moduleOf(vm)) === 1;
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'initialized_in_both',
+    'VCPU-9, VCPU-10, tdx:INV-32',
+    'A vCPU that KVM takes for initialized is so in the module, posts interrupts there, and with the same vector.',
+    ({ m }, vcpu) => {
+      if (kvm_vcpu.tdx_state.get(m, vcpu) === host.VCPU_TD_STATE_UNINITIALIZED) return true;
+      const ref = host.tdvpsOf(vcpu);
+      if (tdvps.state.get(m, ref) < module.VCPU_READY) return false;
+      const vmcs = tdvps.vmcs.at(ref);
+      if (!posted_intr_vmcs.pin_bit.get(m, vmcs)) return false;
+      return posted_intr_vmcs.nv.get(m, vmcs) === pi_desc.nv.get(m, host.pidOf(vcpu));
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'posting_needs_its_fields',
+    'TDXM-INV-27',
+    'The module processes posted interrupts only with a notification vector and a descriptor.',
+    ({ m }, vcpu) => {
+      const vmcs = tdvps.vmcs.at(host.tdvpsOf(vcpu));
+      if (!posted_intr_vmcs.pin_bit.get(m, vmcs)) return true;
+      return posted_intr_vmcs.nv.get(m, vmcs) <= 0xff && posted_intr_vmcs.desc_set.get(m, vmcs) === 1;
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'active_while_inside',
+    'TDXM-INV-2, TDXM-INV-3',
+    'The module takes a vCPU for ACTIVE exactly while it is inside TDH.VP.ENTER; one that a fatal TD left stays so.',
+    (look, vcpu) => {
+      const { m } = look;
+      const active = tdvps.state.get(m, host.tdvpsOf(vcpu)) === module.VCPU_ACTIVE;
+      const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
+      if (look.isIn(m, t, guest_run, vcpu) && !active) return false;
+      return (
+        !active ||
+        look.isIn(m, t, tdh_vp_enter, vcpu) ||
+        tdr.fatal.get(m, host.moduleOf(host.kvmOf(m, vcpu))) === 1
+      );
+    },
+  ),
+  invariant(
+    'vcpu',
+    'cpu_knows_who_runs',
+    'TDXM-INV-4, RUN-10',
+    'The CPU of a vCPU is in non-root mode while its guest executes.',
+    (look, vcpu) => {
+      const { m } = look;
+      if (!look.isTop(m, kvm_vcpu.thread.get(m, vcpu) as Ref, guest_run)) return true;
+      const mode = host.is_td_vcpu(m, vcpu) ? SEAM_NON_ROOT : VMX_NON_ROOT;
+      return pcpu.context.get(m, kvm_vcpu.cpu.get(m, vcpu)) === mode;
+    },
+  ),
+  invariant(
+    'vcpu',
+    'one_ioctl_at_a_time',
+    'RUN-1, tdx:NMI-1',
+    'Who holds the mutex of a vCPU is inside an ioctl of it.',
+    (look, vcpu) => {
+      const owner = kvm_vcpu.mutex.get(look.m, vcpu) as Ref;
+      return owner === 0 || look.isIn(look.m, owner, kvm_vcpu_ioctl, vcpu);
+    },
+  ),
+  invariant(
+    'td',
+    'the_module_never_goes_back',
+    'TDXM-INV-1',
+    'A TD that is fatal stays so; its life cycle and its OP_STATE never go back.',
+    ({ m, before }, vm) => {
+      const ref = host.moduleOf(vm);
+      if (tdr.fatal.get(m, ref) < tdr.fatal.get(before, ref)) return false;
+      if (tdr.hkid_assigned.get(m, ref) < tdr.hkid_assigned.get(before, ref)) return false;
+      return tdr.op_state.get(m, ref) >= tdr.op_state.get(before, ref);
+    },
+  ),
+  invariant(
+    'td',
+    'the_module_counts_its_vcpus',
+    'TDXM-BUILD-8',
+    'The module counts exactly the vCPUs that TDH.VP.INIT has made ready.',
+    ({ m }, vm) => {
+      let ready = 0;
+      for (let i = 0; i < kvm.slots.get(m, vm); i++) {
+        const ref = host.tdvpsOf(host.vcpuAt(m, vm, i));
+        if (tdvps.state.get(m, ref) >= module.VCPU_READY) ready++;
+      }
+      return ready === tdr.num_vcpus.get(m, host.moduleOf(vm));
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'refused_entry_changes_nothing',
+    'TDXM-INV-29',
+    'A TDH.VP.ENTER that is refused leaves what the module keeps of the vCPU as it was.',
+    (look, vcpu) => {
+      if (!look.did(CHECK) || look.word(0) !== vcpu || look.goesOnAt(COMMIT)) return true;
+      const from = host.tdvpsOf(vcpu) as number;
+      for (let i = from; i < from + tdvps.info.size; i++)
+        if (look.m.u8[i] !== look.before.u8[i]) return false;
+      return true;
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'status_words_make_sense',
+    'TDXM-INV-32, NUM-21',
+    'A status that says fatal says non-recoverable too.',
+    ({ m }, vcpu) => {
+      const hi = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
+      const rax = thread.rax.hi(m, kvm_vcpu.thread.get(m, vcpu));
+      return saysBoth(hi) && saysBoth(rax);
+    },
+  ),
+];
+
+/** Bit 61 of a status word, fatal, implies bit 62, not recoverable. */
+function saysBoth(hi: number): boolean {
+  return (hi & 0x2000_0000) === 0 || (hi & 0x4000_0000) !== 0;
+}
