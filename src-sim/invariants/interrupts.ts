@@ -9,8 +9,9 @@ import { __vmx_deliver_posted_interrupt, EXIT_REASON_HLT, vmx_deliver_interrupt 
 import { pi_has_pending_interrupt } from '../kvm/vmx/posted_intr';
 import { vmx_has_interrupt } from '../kvm/vmx/vmx';
 import { kvm_arch_vcpu_ioctl_set_mpstate, kvm_vcpu_ioctl_set_lapic } from '../kvm/x86';
+import { kvm_vcpu_ioctl_x86_set_vcpu_events } from '../kvm/x86_vcpu_events';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
-import type { Bits, Ref } from '../machine/layout';
+import type { Bits, Ref, Views } from '../machine/layout';
 import { thread, THREAD_STATUS } from '../machine/machine';
 import { APIC_DM_FIXED, APIC_SPIV_APIC_ENABLED } from '../platform/apic';
 import { pcpu } from '../platform/pcpu';
@@ -214,9 +215,11 @@ export const interrupts = [
     'vmx_vcpu',
     'one_event_an_entry',
     'x86:INV-14, x86:INV-15',
-    'At most one of NMI and interrupt is in the entry event field.',
+    'KVM puts at most one of NMI and interrupt into the entry event field; only userspace can ask for both.',
     (look, vcpu) =>
-      !(kvm_vcpu.nmi_injected.get(look.m, vcpu) && kvm_vcpu.interrupt_injected.get(look.m, vcpu)),
+      !bothInjected(look.m, vcpu) ||
+      bothInjected(look.before, vcpu) ||
+      look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events),
   ),
   invariant(
     'td_vcpu',
@@ -236,6 +239,10 @@ export const interrupts = [
     (look, vcpu) => pi_desc.nv.get(look.m, host.pidOf(vcpu)) !== POSTED_INTR_WAKEUP_VECTOR,
   ),
 ];
+
+function bothInjected(s: Views, vcpu: Ref): boolean {
+  return kvm_vcpu.nmi_injected.get(s, vcpu) === 1 && kvm_vcpu.interrupt_injected.get(s, vcpu) === 1;
+}
 
 function pirImpliesOn(look: Look, vcpu: Ref): boolean {
   const pid = host.pidOf(vcpu);

@@ -287,7 +287,7 @@ describe('APICv as KVM sees it', () => {
   );
 
   test('APICV-13: an entry whose apicv_active differs from the mask warns', () => {
-    const bench = bothRunning();
+    const bench = bothRunning(false);
     bench.does(signal('td'));
     const { machine } = bench;
     kvm_lapic.apicv_active.set(machine, apicOf(machine.vcpus[0]!), 0); // a defect that no action can cause
