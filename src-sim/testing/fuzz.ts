@@ -141,11 +141,14 @@ export function anyAction(
   platform: Platform,
   templates: readonly Template[] = OTHERS,
 ): Action {
-  const { actor, verb, params } = random.one(templates);
+  // A signal ends KVM_RUN: without many of them most ioctls only wait for it.
+  const { actor, verb, params } = templates === OTHERS && random.chance(12) ? SIGNAL : random.one(templates);
   const action: Record<string, unknown> = { [actor]: verb };
   for (const param of params) {
     if (!param.optional || random.chance(50)) action[param.key] = value(random, param, platform);
   }
+  const there = platform.vms[action.vm as string];
+  if ('vcpu' in action && there !== undefined && random.chance(95)) action.vcpu = random.below(there);
   return action as unknown as Action;
 }
 
@@ -155,8 +158,11 @@ function anything(random: Random, platform: Platform): unknown {
   const keys = Object.keys(action);
   const wrong = random.one([null, -1, 1.5, NaN, 2 ** 53, '', 'KVM_RUN', [], {}, true, 4096, undefined]);
   if (random.chance(10)) return wrong;
-  if (random.chance(20)) delete action[random.one(keys)];
-  else action[random.chance(20) ? 'extra' : random.one(keys)] = wrong;
+  if (random.chance(20)) {
+    const less = random.one(keys);
+    return Object.fromEntries(Object.entries(action).filter(([key]) => key !== less));
+  }
+  action[random.chance(20) ? 'extra' : random.one(keys)] = wrong;
   return action;
 }
 
