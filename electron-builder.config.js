@@ -12,6 +12,7 @@ export default {
   files: [
     'out/**',
     '!out/main/cli.js',
+    '!out/main/grader.js',
     '!out/packages/**',
     '!out/bench/**',
     '!out/.made-from',

@@ -43,6 +43,7 @@ export default defineConfig({
           index: from('src-main/index.ts'),
           worker: from('src-main/worker.ts'),
           cli: from('src-main/cli/index.ts'),
+          grader: from('src-main/cli/grader.ts'),
         },
         output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
       },

@@ -2,14 +2,17 @@ import { parseArgs } from 'node:util';
 import { writeFileSync } from 'node:fs';
 import { appFigures } from './app';
 import { engineFigures } from './engine';
+import { gradebookFigures } from './gradebook';
 import type { Figure } from './ratio';
 
-/** `npm run bench [-- --json FILE] [--only engine|app]`: prints every figure, and writes them when asked. */
+/** `npm run bench [-- --json FILE] [--only engine|app|gradebook]`: prints every figure, and writes them when asked. */
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
 const figures: Figure[] = [];
-if (values.only !== 'app') figures.push(...engineFigures());
-if (values.only !== 'engine') figures.push(...(await appFigures()));
+const wanted = (part: string): boolean => values.only === undefined || values.only === part;
+if (wanted('engine')) figures.push(...engineFigures());
+if (wanted('gradebook')) figures.push(...gradebookFigures());
+if (wanted('app')) figures.push(...(await appFigures()));
 
 const width = Math.max(...figures.map((figure) => figure.name.length));
 for (const { name, value, unit, goal, met } of figures) {

@@ -1,141 +1,226 @@
-import { gradeTranscript, type Grade } from '../../src-lab/grade';
-import { loadLab, type Lab } from '../../src-lab/lab';
-import { MAX_INPUTS, parseTranscript } from '../../src-lab/transcript';
-import { SIM_VERSION } from '../../src-sim';
-import { labFolders, labPath, readLab } from '../labs';
-import { readInput } from './files';
-import { STATUS, table, worst, type Status, type Terminal } from './terminal';
+import { availableParallelism } from 'node:os';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { writeAtomic } from '../atomic';
+import { changesOf, changesText, earlierKey, gradebook, type Earlier, type Format } from './gradebook';
+import { answer, type Marked, type Task } from './marking';
+import { answerAll } from './pool';
+import { STATUS, worst, type Status, type Terminal } from './terminal';
 
-/** Bytes of a transcript: far more than `MAX_INPUTS` inputs need. */
-const LIMIT = MAX_INPUTS * 4 * 1024;
+export interface GradeOptions {
+  readonly format?: Format;
+  readonly json?: true;
+  /** File to write instead of standard output. */
+  readonly out?: string;
+  /** Folder of the labs. */
+  readonly labs: string;
+  /** Threads; default: one a processor. */
+  readonly jobs?: number;
+  readonly regrade?: true;
+  /** For the scores before: a folder of the labs as they were, or a gradebook in JSON. */
+  readonly before?: string;
+}
 
-type Graded =
-  | { readonly file: string; readonly kind: 'graded'; readonly grade: Extract<Grade, { ok: true }> }
-  | { readonly file: string; readonly kind: 'refused'; readonly grade: Extract<Grade, { ok: false }> }
-  | { readonly file: string; readonly kind: 'unreadable'; readonly why: string };
+/** Below this many transcripts, starting threads takes longer than they save. */
+const FEW = 24;
+/** Names of transcripts in a folder. */
+const TRANSCRIPT = /\.(?:jsonl|seamlab)$/;
+/** Levels of folders below one that is named: a class, its groups, its learners. */
+const DEPTH = 4;
 
-type FindLab = (id: string) => Lab | null;
-
-/** `seamlab grade FILE...`: the score of every transcript, by replaying it on the labs that are here. */
-export function gradeFiles(
-  files: readonly string[],
-  options: { readonly json?: true; readonly labs: string },
+/** `seamlab grade FILE|FOLDER...`: the score of every transcript, by replaying it on the labs that are here. */
+export async function gradeFiles(
+  paths: readonly string[],
+  options: GradeOptions,
   terminal: Terminal,
-): Status {
-  let labs: ReadonlyMap<string, Lab> | null = null;
-  const find: FindLab = (id) => {
-    // Once, and not at all for transcripts that are refused before their lab is asked for.
-    labs ??= new Map(readLabs(options.labs).map((lab) => [lab.id, lab]));
-    return labs.get(id) ?? null;
-  };
-  const results = files.map((file) => gradeFile(file, find));
-  for (const result of results) {
-    if (result.kind === 'unreadable') terminal.err(`${result.file}: ${result.why}\n`);
-    if (result.kind !== 'refused') continue;
-    const { line, column, message } = result.grade;
-    terminal.err(`${result.file}:${line}:${column}: ${message}\n`);
+): Promise<Status> {
+  const format = options.json ? 'json' : (options.format ?? 'table');
+  const found = paths.flatMap((path) => transcriptsIn(path));
+  const files = found.flatMap((one) => (typeof one === 'string' ? [one] : []));
+  for (const one of found) if (typeof one !== 'string') terminal.err(`${one.path}: ${one.why}\n`);
+  const strange = found.length > files.length ? STATUS.wrong : STATUS.held;
+  const { before } = options;
+  const book = before === undefined || isFolder(before) ? null : readBook(before);
+  if (typeof book === 'string') {
+    terminal.err(`${before}: ${book}\n`);
+    return STATUS.wrong;
   }
-  if (options.json) {
-    const content = { seamlab: 'grades/1', simulator: SIM_VERSION, grades: results.map(plain) };
-    terminal.out(`${JSON.stringify(content)}\n`);
-  } else terminal.out(text(results.filter((result) => result.kind === 'graded')));
-  return worst(
-    results.map(
-      ({ kind }) => ({ graded: STATUS.held, refused: STATUS.failed, unreadable: STATUS.wrong })[kind],
-    ),
-  );
-}
 
-/** The labs of a folder that can be loaded. A lab that cannot is one that is not here. */
-function readLabs(root: string): Lab[] {
-  return labFolders(root).flatMap((folder) => {
-    const read = readLab(labPath(root, folder)!);
-    const load = read.ok ? loadLab(read.files) : null;
-    return load?.ok ? [load.lab] : [];
-  });
-}
-
-function gradeFile(file: string, find: FindLab): Graded {
-  const read = readInput(file, LIMIT);
-  if (!read.ok) return { file, kind: 'unreadable', why: read.why };
-  // Byte by byte: a column is then a byte, and a byte that is no letter is found like any other.
-  const content = read.bytes.toString('latin1');
-  const grade = gradeTranscript(content, find);
-  if (grade.ok) return { file, kind: 'graded', grade };
-  return {
+  const tasks = files.map((file): Task => ({
     file,
-    kind: 'refused',
-    grade: { ...grade, message: `${grade.message}${versions(grade.code, content, find)}` },
+    labs: options.labs,
+    regrade: options.regrade === true,
+    before: before !== undefined && book === null ? before : null,
+  })); // prettier-ignore
+  const stop = new AbortController();
+  const resume = terminal.onInterrupt(() => stop.abort());
+  let marked: Marked[];
+  try {
+    marked = await work(tasks, options.jobs ?? availableParallelism(), terminal, stop.signal);
+  } finally {
+    resume();
+  }
+  if (stop.signal.aborted) {
+    const nothing = options.out === undefined ? 'printed' : 'written';
+    terminal.err(`Stopped after ${marked.length} of ${tasks.length} transcripts. Nothing was ${nothing}.\n`);
+    return STATUS.interrupted;
+  }
+
+  tellFaults(marked, options.regrade === true, terminal);
+  const text = options.regrade
+    ? changesText(changesOf(marked, book ?? new Map()), format)
+    : gradebook(marked, format);
+  const put = options.out === undefined ? null : write(options.out, text);
+  if (options.out === undefined) terminal.out(text);
+  else
+    terminal.err(
+      put === null
+        ? `${options.out}: ${marked.length === 1 ? '1 transcript' : `${marked.length} transcripts`}.\n`
+        : `${options.out}: ${put}\n`,
+    );
+  return worst([strange, put === null ? STATUS.held : STATUS.wrong, ...marked.map(statusOf)]);
+}
+
+/** A transcript that was to be graded again and can be is no failure of that. */
+function statusOf(one: Marked): Status {
+  if (one.kind === 'unreadable') return STATUS.wrong;
+  return one.mark.ok || one.again !== null ? STATUS.held : STATUS.failed;
+}
+
+/** Names every transcript without a score, and those of a session that another one is of, too. */
+function tellFaults(marked: readonly Marked[], preview: boolean, terminal: Terminal): void {
+  const sessions = new Map<string, string>();
+  for (const one of marked) {
+    if (one.kind === 'unreadable') {
+      terminal.err(`${one.file}: ${one.why}\n`);
+      continue;
+    }
+    const { mark } = one;
+    if (!mark.ok) {
+      if (!preview || one.again === null)
+        terminal.err(`${one.file}:${mark.line}:${mark.column}: ${mark.message}\n`);
+      continue;
+    }
+    const twin = sessions.get(mark.session);
+    if (twin === undefined) sessions.set(mark.session, one.file);
+    else terminal.err(`${one.file}: This is the same session as ${twin}.\n`);
+  }
+}
+
+/** Marks all files: many on threads, few here. */
+async function work(
+  tasks: readonly Task[],
+  threads: number,
+  terminal: Terminal,
+  stop: AbortSignal,
+): Promise<Marked[]> {
+  const progress = reporter(tasks.length, terminal);
+  try {
+    if (terminal.grader !== null && threads > 1 && tasks.length >= FEW)
+      return await answerAll(tasks, { file: terminal.grader, threads, done: progress.report, stop });
+    const answers: Marked[] = [];
+    for (const task of tasks) {
+      if (stop.aborted) break;
+      answers.push(answer(task));
+      progress.report(answers.length);
+      await new Promise((resolve) => setImmediate(resolve)); // lets an interrupt come in
+    }
+    return answers;
+  } finally {
+    progress.end();
+  }
+}
+
+/** Milliseconds between two reports: on a terminal that shows them on one line, and elsewhere. */
+const LIVE_EVERY = 100;
+const PLAIN_EVERY = 5_000;
+
+function reporter(total: number, terminal: Terminal): { report: (done: number) => void; end: () => void } {
+  const every = terminal.live ? LIVE_EVERY : PLAIN_EVERY;
+  let last = performance.now();
+  let shown = false;
+  return {
+    report: (done) => {
+      const now = performance.now();
+      if (now - last < every) return;
+      last = now;
+      shown = true;
+      const line = `${done} of ${total} transcripts`;
+      terminal.err(terminal.live ? `\r${line} ` : `${line}\n`);
+    },
+    end: () => {
+      if (shown && terminal.live) terminal.err('\r\u001b[K');
+    },
   };
 }
 
-/** Which content of the lab was meant, and which is here. */
-function versions(code: string, content: string, find: FindLab): string {
-  const parsed = code === 'other_lab_content' ? parseTranscript(content) : null;
-  if (!parsed?.ok) return '';
-  const { lab, labHash } = parsed.transcript.head;
-  return ` Content then: ${labHash.slice(0, 12)}, here: ${find(lab)!.contentHash.slice(0, 12)}.`;
-}
-
-function text(graded: readonly Extract<Graded, { kind: 'graded' }>[]): string {
-  if (graded.length === 0) return '';
-  const rows = graded.map(({ file, grade: { lab, transcript, progress } }) => {
-    const settled = progress.checkpoints.filter(({ state }) => state === 'passed').length;
-    const minutes = Math.round((transcript.entries.at(-1)?.at ?? 0) / 60_000);
-    const points = `${progress.score} of ${progress.points}`;
+/** The transcripts that a path names, in order of their names: of a folder, all below it. */
+function transcriptsIn(
+  path: string,
+  depth = 0,
+): (string | { readonly path: string; readonly why: string })[] {
+  if (!isFolder(path)) return [path];
+  try {
+    const found = readdirSync(path, { withFileTypes: true })
+      .filter(({ name }) => !name.startsWith('.'))
+      .sort((a, b) => (a.name < b.name ? -1 : 1))
+      .flatMap((entry) => {
+        const inner = join(path, entry.name);
+        if (entry.isDirectory()) return depth < DEPTH ? transcriptsIn(inner, depth + 1) : [];
+        return entry.isFile() && TRANSCRIPT.test(entry.name) ? [inner] : [];
+      });
+    if (depth > 0 || found.length > 0) return found;
+    return [{ path, why: 'There are no transcripts (*.jsonl, *.seamlab) in this folder.' }];
+  } catch (error) {
     return [
-      file,
-      lab.id,
-      points,
-      `${settled} of ${progress.checkpoints.length}`,
-      transcript.entries.length,
-      minutes,
+      { path, why: `The folder cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).` },
     ];
-  });
-  const overview = table(['FILE', 'LAB', 'POINTS', 'PASSED', 'INPUTS', 'MINUTES'], rows);
-  return graded.length === 1 ? `${overview}\n${checkpoints(graded[0]!.grade)}` : overview;
-}
-
-function checkpoints({ lab, progress }: Extract<Grade, { ok: true }>): string {
-  const rows = progress.checkpoints.map(({ id, state, attempts, earned, hints }) => {
-    const { title, points } = lab.checkpoints.find((checkpoint) => checkpoint.id === id)!.source;
-    return [id, state, `${earned} of ${points}`, attempts, hints.length, title];
-  });
-  return table(['CHECKPOINT', 'STATE', 'POINTS', 'ATTEMPTS', 'HINTS', 'TITLE'], rows);
-}
-
-/** A grade as data. Documented in docs/scenarios.md; keys are added, not renamed. */
-function plain(result: Graded): unknown {
-  const { file, kind } = result;
-  if (kind === 'unreadable')
-    return { file, ok: false, code: 'unreadable', line: null, column: null, message: result.why };
-  if (kind === 'refused') {
-    const { code, line, column, message } = result.grade;
-    return { file, ok: false, code, line, column, message };
   }
-  const { lab, transcript, progress, machine } = result.grade;
-  const { head, entries } = transcript;
-  return {
-    file,
-    ok: true,
-    lab: lab.id,
-    title: lab.source.title,
-    session: head.session,
-    started: head.started,
-    inputs: entries.length,
-    milliseconds: entries.at(-1)?.at ?? 0,
-    score: progress.score,
-    points: progress.points,
-    complete: progress.complete,
-    checkpoints: progress.checkpoints.map(({ id, state, attempts, earned, hints, verdict }) => ({
-      id,
-      state,
-      attempts,
-      earned,
-      points: lab.checkpoints.find((checkpoint) => checkpoint.id === id)!.source.points,
-      hints: hints.length,
-      misconception: verdict?.misconception ?? null,
-    })),
-    machine,
-  };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
+/** What is read of an earlier gradebook; it may have been through other hands. */
+const Book = z.object({
+  seamlab: z.literal('grades/1'),
+  grades: z.array(
+    z.discriminatedUnion('ok', [
+      z.object({ ok: z.literal(false) }),
+      z.object({
+        ok: z.literal(true),
+        lab: z.string(),
+        version: z.string(),
+        session: z.string(),
+        score: z.number(),
+        points: z.number(),
+        checkpoints: z.array(z.object({ id: z.string(), earned: z.number() })),
+      }),
+    ]),
+  ),
+});
+
+/** The scores of a gradebook that was printed as JSON, or why there are none. */
+function readBook(path: string): Earlier | string {
+  let data: unknown;
+  try {
+    data = JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return 'This is neither a folder of labs nor a gradebook in JSON.';
+  }
+  const book = Book.safeParse(data);
+  if (!book.success) return 'This is no gradebook as "seamlab grade --format json" prints it.';
+  return new Map(book.data.grades.flatMap((one) => (one.ok ? [[earlierKey(one), one] as const] : [])));
+}
+
+/** Writes a file whole or not at all. @returns null, or why not. */
+function write(path: string, text: string): string | null {
+  try {
+    writeAtomic(path, text, 0o644);
+    return null;
+  } catch (error) {
+    return `The file cannot be written (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).`;
+  }
 }

@@ -15,4 +15,10 @@ process.exitCode = await main(process.argv.slice(2), {
   err: (text) => process.stderr.write(text),
   color: showsColors(process.stdout, process.env),
   root,
+  live: process.stderr.isTTY === true,
+  grader: new URL('./grader.js', import.meta.url),
+  onInterrupt: (stop) => {
+    process.once('SIGINT', stop);
+    return () => process.off('SIGINT', stop);
+  },
 });

@@ -1,7 +1,12 @@
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GradeOptions } from './grade';
+import type { Format } from './gradebook';
 import { STATUS, type Status, type Terminal } from './terminal';
+
+/** Forms in which a gradebook is printed; see gradebook.ts. */
+const FORMATS: readonly Format[] = ['table', 'csv', 'json'];
 
 /**
  * Runs one command line.
@@ -62,15 +67,25 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
   example(
     program
       .command('grade')
-      .description('Grade transcripts that the application exported, by replaying them.')
-      .argument('<files...>', 'transcripts')
-      .option('-j, --json', 'print one JSON document')
+      .description('Grade transcripts that the application exported, by replaying them: a gradebook.')
+      .argument('<paths...>', 'transcripts, or folders of them (*.jsonl, *.seamlab)')
+      .addOption(new Option('-f, --format <form>', 'form of the gradebook').choices(FORMATS).default('table'))
+      .option('-j, --json', 'the same as --format json')
+      .option('-o, --out <file>', 'write the gradebook to this file')
       .option('--labs <folder>', 'folder of the labs', join(terminal.root, 'labs'))
-      .action(async (files: string[], options: { json?: true; labs: string }) => {
+      .option('--regrade', 'preview what transcripts of other versions of a lab would earn now')
+      .option('--before <path>', 'for --regrade: folder of the labs as they were, or a gradebook in JSON')
+      .option('--jobs <n>', 'threads; default: one a processor', jobs)
+      .action(async (paths: string[], options: GradeOptions) => {
         const { gradeFiles } = await import('./grade');
-        end(gradeFiles(files, options, terminal));
+        end(await gradeFiles(paths, options, terminal));
       }),
-    ['seamlab grade ann.seamlab bob.seamlab', 'seamlab grade class/*.seamlab --json'],
+    [
+      'seamlab grade ann.jsonl',
+      'seamlab grade class/ --format csv --out gradebook.csv',
+      'seamlab grade class/ --format json --out gradebook.json',
+      'seamlab grade class/ --regrade --before gradebook.json',
+    ],
   );
   const lab = program.command('lab').description('Tools for authors of labs.');
   example(
@@ -117,10 +132,11 @@ Exit status:
   1  an expectation, an invariant or a lab failed, or a transcript was refused
   2  a file or the command line is wrong; standard error says where
   3  a limit was reached before the end
+130  it was interrupted
 
 Examples:
   $ seamlab run src-sim/scenario/examples/td-init-stays-latched.yaml
-  $ seamlab grade ann.seamlab
+  $ seamlab grade class/
   $ seamlab lab check
 `;
 
@@ -130,6 +146,11 @@ function example(command: Command, lines: readonly string[]): void {
 
 function moment(text: string): number {
   if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('A moment is a whole number from 0 on.');
+  return Number(text);
+}
+
+function jobs(text: string): number {
+  if (!/^[1-9]\d?$/.test(text)) throw new InvalidArgumentError('A number of threads is 1 to 99.');
   return Number(text);
 }
 

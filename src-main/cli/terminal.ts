@@ -8,6 +8,12 @@ export interface Terminal {
   readonly color: boolean;
   /** Folder of the application: it holds `labs/` and `package.json`. */
   readonly root: string;
+  /** Whether standard error is a terminal, on which a line can be written over. */
+  readonly live: boolean;
+  /** The built `grader.ts`; null: there are no threads, everything is graded here. */
+  readonly grader: URL | null;
+  /** Calls `stop` when the user interrupts (Ctrl-C). @returns a function that ends this; an interrupt then ends the process again. */
+  onInterrupt(stop: () => void): () => void;
 }
 
 /** Whether a stream shows colours: a terminal does, unless its user asked for none. */
@@ -24,11 +30,19 @@ export const STATUS = {
   wrong: 2,
   /** A limit was reached. */
   limit: 3,
+  /** The user interrupted it: 128 and the number of SIGINT. */
+  interrupted: 130,
 } as const;
 export type Status = (typeof STATUS)[keyof typeof STATUS];
 
 /** Of several, the one to end with: what is wrong hides what failed, and a limit hides both verdicts. */
-const WEIGHT: readonly Status[] = [STATUS.held, STATUS.failed, STATUS.limit, STATUS.wrong];
+const WEIGHT: readonly Status[] = [
+  STATUS.held,
+  STATUS.failed,
+  STATUS.limit,
+  STATUS.wrong,
+  STATUS.interrupted,
+];
 
 /** The status of a command that did several things. */
 export function worst(statuses: readonly Status[]): Status {
