@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { readAttempt } from '../src-lab/attempt';
 import type { Input } from '../src-lab/input';
-import { loadLab } from '../src-lab/lab';
+import { loadLab, type Lab } from '../src-lab/lab';
 import { SolutionSource, WrongSource, type InputSource } from '../src-lab/schema';
 import { labView } from '../src-lab/show';
 import type { Block, LabView } from '../src-lab/view';
@@ -15,6 +15,7 @@ import { expect, root } from './app';
 /** A lab of the course with what its author wrote for checking it. */
 export interface Course {
   readonly lab: LabView;
+  readonly loaded: Lab;
   /** Inputs of `solution.yaml`, in order. */
   readonly solution: readonly InputSource[];
   /** The same, as the application takes them. */
@@ -39,6 +40,7 @@ export function readCourse(folder: string): Course {
   const solution = yaml(SolutionSource, 'solution.yaml');
   return {
     lab: labView(lab),
+    loaded: lab,
     solution: solution.value.inputs,
     inputs: readAttempt('solution.yaml', solution).inputs.map(({ input }) => input),
     wrong(name) {

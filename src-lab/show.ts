@@ -76,6 +76,7 @@ export class Shown {
       values: [...this.values],
       events: events(timeline, 0),
       ...now(timeline),
+      hash: timeline.machine.hash(),
     };
   }
 

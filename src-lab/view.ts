@@ -226,6 +226,8 @@ export const MachineView = z.strictObject({
   /** Moments of the current line of history: 0 to `last`. */
   last: z.int(),
   outcome: OutcomeView.nullable(),
+  /** Hash of the machine's bytes, 16 hexadecimal digits: after the same inputs the same everywhere. */
+  hash: Text,
 });
 export type MachineView = z.infer<typeof MachineView>;
 

@@ -102,6 +102,7 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
       events: [],
       fields: [field('td.vcpu0.mp_state'), field('last.return')],
       values: ['RUNNABLE', '0'],
+      hash: '0'.repeat(16),
     },
     actions: [],
     vms: [{ name: 'td', vcpus: 1 }],
