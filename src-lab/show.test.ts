@@ -34,6 +34,17 @@ class Screen {
 }
 
 describe('what the screen is told', () => {
+  test('of a parameter, whether it may be left out, with a default or without', () => {
+    const { params } = new Screen().first.actions.find(({ verb }) => verb === 'KVM_RUN')!;
+    const of = (name: string): unknown => {
+      const { required, default: value } = params.find((param) => param.name === name)!;
+      return { required, value };
+    };
+    expect(of('vcpu')).toEqual({ required: true, value: null });
+    expect(of('immediate_exit')).toEqual({ required: false, value: '0' });
+    expect(of('sync_regs')).toEqual({ required: false, value: null });
+  });
+
   test('a view has every field with its documentation, every action, and no answer', () => {
     const { first } = new Screen();
     expect(first.machine.fields).toHaveLength(first.machine.values.length);

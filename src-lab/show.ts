@@ -193,7 +193,8 @@ function paramDoc(name: string, field: z.ZodType, vms: readonly string[]): Param
   const schema = z.toJSONSchema(field, { io: 'input' });
   const doc = schema.description ?? schema.title ?? name;
   const fallback = schema.default === undefined ? null : String(schema.default);
-  const base = { name, doc, choices: [] as string[], min: null, max: null, default: fallback };
+  const required = !field.safeParse(undefined).success;
+  const base = { name, doc, choices: [] as string[], min: null, max: null, required, default: fallback };
   if (name === 'vm') return { ...base, type: 'vm', choices: [...vms] };
   if (schema.enum) return { ...base, type: 'choice', choices: schema.enum.map(String) };
   if (schema.type === 'boolean') return { ...base, type: 'boolean' };

@@ -253,7 +253,9 @@ export const ParamDoc = z.strictObject({
   choices: z.array(Text),
   min: z.number().nullable(),
   max: z.number().nullable(),
-  /** Default as typed in a command; null when the parameter must be given. */
+  /** Whether a command without it is refused. */
+  required: z.boolean(),
+  /** What it is when it is left out, as typed in a command; null: nothing in particular. */
   default: Text.nullable(),
 });
 export type ParamDoc = z.infer<typeof ParamDoc>;

@@ -12,6 +12,7 @@ const param = (
   choices: [],
   min: null,
   max: null,
+  required: (rest.default ?? null) === null,
   default: null,
   ...rest,
 });
@@ -29,7 +30,12 @@ const words: Vocabulary = {
       verb: 'KVM_RUN',
       doc: 'Runs.',
       source: '',
-      params: [vm, vcpu, param('immediate_exit', { min: 0, max: 1, default: '0' })],
+      params: [
+        vm,
+        vcpu,
+        param('immediate_exit', { min: 0, max: 1, default: '0' }),
+        param('sync_regs', { min: 0, max: 1, required: false }),
+      ],
     },
     {
       actor: 'vmm',
@@ -134,6 +140,13 @@ describe('errors name the place and the nearest valid word', () => {
     });
   });
 
+  test('a parameter that may be left out is not asked for', () => {
+    expect(parseCommand('vmm KVM_RUN vm=td vcpu=0', words)).toMatchObject({ ok: true });
+    expect(complete('vmm KVM_RUN vm=td vcpu=0 sync', 29, words).options).toEqual([
+      { text: 'sync_regs=', detail: 'sync_regs, 0 to 1; may be left out' },
+    ]);
+  });
+
   test('a parameter without default must be given', () => {
     expect(errorOf('vmm KVM_RUN vm=td')).toMatchObject({
       message: 'vcpu is missing: vcpu.',
@@ -157,7 +170,7 @@ describe('completion', () => {
   test('first who acts, then what, then the parameters that are not given yet, then their values', () => {
     expect(optionsOf('')).toEqual(['vmm', 'guest', 'kvm', 'run', 'step', 'jump', 'reset', 'hold']);
     expect(optionsOf('vmm ')).toEqual(['KVM_RUN', 'KVM_SET_MP_STATE']);
-    expect(optionsOf('vmm KVM_RUN vm=td ')).toEqual(['vcpu=', 'immediate_exit=']);
+    expect(optionsOf('vmm KVM_RUN vm=td ')).toEqual(['vcpu=', 'immediate_exit=', 'sync_regs=']);
     expect(optionsOf('vmm KVM_RUN vm=')).toEqual(['vm=td', 'vm=vmx']);
     expect(optionsOf('vmm KVM_SET_MP_STATE mp_state=')).toHaveLength(3);
     expect(optionsOf('step td')).toEqual(['td.vcpu0', 'td.vcpu1']);

@@ -139,7 +139,7 @@ function parseAction(tokens: readonly Token[], end: Span, vocabulary: Vocabulary
     }
     values[param.name] = value.value;
   }
-  const missing = doc.params.find((param) => param.default === null && !Object.hasOwn(values, param.name));
+  const missing = doc.params.find((param) => param.required && !Object.hasOwn(values, param.name));
   if (missing !== undefined) {
     return fail(end, `${missing.name} is missing: ${missing.doc}.`, [
       `${missing.name}=${exampleOf(missing, vocabulary)}`,
@@ -182,13 +182,18 @@ function parseValue(param: ParamDoc, text: string, vocabulary: Vocabulary): Valu
   }
 }
 
-/** A value that a parameter could have, for messages and new forms. */
+/** A value that a parameter could have, for messages. */
 export function exampleOf(param: ParamDoc, { vms }: Vocabulary): string {
   if (param.default !== null) return param.default;
   if (param.type === 'vm') return vms[0]?.name ?? 'td';
   if (param.type === 'choice') return param.choices[0] ?? '';
   if (param.type === 'boolean') return 'true';
   return String(param.min ?? 0);
+}
+
+/** What a parameter has in a new form: empty where it may be left out and has no default. */
+export function initialOf(param: ParamDoc, vocabulary: Vocabulary): string {
+  return param.required || param.default !== null ? exampleOf(param, vocabulary) : '';
 }
 
 /** The one-line command of an action, with the parameters in the order of its declaration. */
@@ -296,6 +301,7 @@ export function describe(param: ParamDoc): string {
     param.type === 'integer' && param.min !== null && param.max !== null
       ? `, ${param.min} to ${param.max}`
       : '';
-  const otherwise = param.default === null ? '' : `; default ${param.default}`;
+  const otherwise =
+    param.default !== null ? `; default ${param.default}` : param.required ? '' : '; may be left out';
   return `${param.doc}${param.doc.includes(' to ') ? '' : range}${otherwise}`;
 }

@@ -1,5 +1,5 @@
 import type { ActionDoc } from '../../src-lab/view';
-import { commandLine, exampleOf, parseCommand, type Parsed, type Vocabulary } from './command';
+import { commandLine, initialOf, parseCommand, type Parsed, type Vocabulary } from './command';
 
 /** An action being composed from lists instead of typed: who, what, with which parameters. Holds no DOM. */
 export class Composer {
@@ -46,7 +46,7 @@ export class Composer {
     this.values = Object.fromEntries(
       (this.doc?.params ?? []).map((param) => {
         const shared = param.type === 'vm' || param.type === 'vcpu';
-        return [param.name, (shared ? kept[param.name] : undefined) ?? exampleOf(param, vocabulary)];
+        return [param.name, (shared ? kept[param.name] : undefined) ?? initialOf(param, vocabulary)];
       }),
     );
   }

@@ -13,6 +13,7 @@ const param = (
   choices: type === 'choice' ? ['RUNNABLE', 'HALTED'] : [],
   min: type === 'vcpu' ? 0 : null,
   max: type === 'vcpu' ? 7 : null,
+  required: value === null,
   default: value,
 });
 const action = (actor: string, verb: string, params: ActionDoc['params']): ActionDoc => ({
@@ -34,6 +35,7 @@ const composer = (): Composer =>
         param('vm', 'vm'),
         param('vcpu', 'vcpu'),
         param('immediate_exit', 'integer', '0'),
+        { ...param('sync_regs', 'integer'), required: false },
       ]),
       action('vmm', 'KVM_SET_MP_STATE', [
         param('vm', 'vm'),
@@ -57,6 +59,13 @@ test('the target stays when another verb or actor is chosen', () => {
   expect(one.command).toBe('vmm KVM_SET_MP_STATE vm=vmx vcpu=1 mp_state=RUNNABLE');
   one.chooseActor('guest');
   expect(one.command).toBe('guest HLT vm=vmx vcpu=1');
+});
+
+test('what may be left out is left out until it is given', () => {
+  const one = composer();
+  expect(one.values['sync_regs']).toBe('');
+  one.set('sync_regs', '1');
+  expect(one.command).toBe('vmm KVM_RUN vm=td vcpu=0 immediate_exit=0 sync_regs=1');
 });
 
 test('holding shows in the command', () => {
