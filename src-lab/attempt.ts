@@ -39,6 +39,8 @@ function inputOf(source: InputSource): Input | string {
   if ('jump' in source) return { kind: 'jump', moment: source.jump };
   if ('reset' in source) return { kind: 'reset' };
   if ('goto' in source) return { kind: 'goto', step: source.goto };
+  if ('look' in source) return { kind: 'look', at: source.look };
+  if ('arrange' in source) return { kind: 'arrange', checkpoint: source.arrange };
   if ('answer' in source) return { kind: 'answer', checkpoint: source.answer, answer: source.is };
   return { kind: 'hint', checkpoint: source.hint };
 }

@@ -1,14 +1,22 @@
-import { Timeline } from '../src-sim';
 import { matches } from '../src-sim/scenario/condition';
 import { readAttempt, type Attempt } from './attempt';
+<<<<<<< HEAD
 import { performAll, type Answer, type AnsweredKind } from './checkpoints/kind';
+=======
+import { arrange, type AnsweredKind, type Key } from './checkpoints/kind';
+>>>>>>> 0db6742 (Labs: switches, comparisons, offered and locked actions; checkpoints build, schedule, explain; partial credit)
 import { kindOf } from './checkpoints/kinds';
 import { plain } from './guide';
 import type { Input } from './input';
 import { didYouMean, sortIssues, type LabIssue, type Place } from './issue';
 import { loadLab, type Checkpoint, type Lab, type LabFiles } from './lab';
+<<<<<<< HEAD
 import { answersMeant, otherAnswers } from './mutants';
 import { LabSource, SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
+=======
+import { Machines, perform } from './machines';
+import { SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
+>>>>>>> 0db6742 (Labs: switches, comparisons, offered and locked actions; checkpoints build, schedule, explain; partial credit)
 import { keyOf, LabSession } from './session';
 import { canonical } from './transcript';
 import type { Block, CheckpointProgress, Inline } from './view';
@@ -131,9 +139,15 @@ class Checker {
       const { source, id } = checkpoint;
       const kind = kindOf(source);
       if (kind.how !== 'answered') continue;
-      const key = keyOf(this.lab, checkpoint);
+      const key = keyOf(checkpoint);
+      const { ground } = checkpoint;
       const at = this.textPlace('lab.yaml', `id: ${id}`);
-      const unfit = kind.unfit(source, key.answer);
+      const doubt = kind.doubt(source, key, ground);
+      if (doubt !== null) {
+        this.issue('lab.yaml', at, doubt.message, doubt.remedy);
+        continue;
+      }
+      const unfit = kind.unfit(source, key.answer, ground);
       if (
         unfit !== null &&
         !(source.kind === 'predict' && source.choices === undefined && key.words === 'none')
@@ -144,7 +158,7 @@ class Checker {
           `The machine's answer to "${id}" cannot be given: ${unfit}`,
           `The machine answers: ${key.words}.`,
         );
-      } else if (kind.grade(source, key, key.answer, 0).feedback !== null) {
+      } else if (kind.grade(source, key, key.answer, 0, ground).feedback !== null) {
         this.issue(
           'lab.yaml',
           at,
@@ -168,10 +182,9 @@ class Checker {
       const kind = kindOf(source);
       if (kind.how !== 'watched') continue;
       const step = lab.steps.find(({ id }) => id === of)!;
-      const timeline = new Timeline(lab.source.platform);
-      performAll(timeline, step.situation);
-      const watcher = kind.watch(source, timeline);
-      timeline.onMoment = () => watcher.observe();
+      const { timelines } = new Machines(step.rig, step.situation);
+      const watcher = kind.watch(source, timelines);
+      timelines.forEach((timeline, i) => (timeline.onMoment = () => watcher.observe(i)));
       const at = this.textPlace('lab.yaml', `id: ${source.id}`);
       if (watcher.look().passed) {
         this.issue(
@@ -181,7 +194,8 @@ class Checker {
           'Ask for something that must be brought about.',
         );
       }
-      performAll(timeline, kind.run(source));
+      const way = kind.way(source).map((act) => ({ act }));
+      for (const timeline of timelines) perform(timeline, way);
       const look = watcher.look();
       if (look.passed) continue;
       const missed = look.findings
@@ -272,14 +286,14 @@ class Checker {
     attempt.inputs.forEach(({ input, line, column }, i) => {
       if (input.kind !== 'answer') return;
       const checkpoint = this.lab.checkpoints.find(({ id }) => id === input.checkpoint)!;
-      const { source } = checkpoint;
+      const { source, ground } = checkpoint;
       const kind = kindOf(source);
       if (kind.how !== 'answered') return;
-      const key = keyOf(this.lab, checkpoint);
+      const key = keyOf(checkpoint);
       const once = answers.filter((id) => id === input.checkpoint).length === 1;
-      for (const answer of otherAnswers(checkpoint, key, input.answer)) {
+      for (const answer of kind.mutants(source, key, input.answer, ground)) {
         this.mutants++;
-        const passes = kind.unfit(source, answer) === null && kind.grade(source, key, answer, 0).passed;
+        const passes = kind.unfit(source, answer, ground) === null && kind.grade(source, key, answer, 0, ground).passed;
         if (once && !passes) continue;
         const session = new LabSession(this.lab, NOBODY);
         for (const [j, { input: other }] of attempt.inputs.entries()) {
@@ -369,7 +383,9 @@ class Checker {
         if (event !== undefined) {
           const kind = kindOf(checkpoint.source);
           const pointed =
-            kind.how === 'answered' ? runEvent(lab, checkpoint, kind) : findingEvents(session, progress);
+            kind.how === 'answered' && !kind.demonstratesAttempts
+              ? runEvent(checkpoint, keyOf(checkpoint), kind)
+              : findingEvents(session, progress);
           if (!pointed.some((found) => matches(found, event))) {
             this.issue(
               file,
@@ -482,12 +498,14 @@ const START: Place = { line: 1, column: 1 };
 /** The session of no learner. */
 const NOBODY = '00000000-0000-4000-8000-000000000000';
 
-function runEvent(lab: Lab, checkpoint: Checkpoint, kind: AnsweredKind<CheckpointSource>) {
-  const { event } = keyOf(lab, checkpoint);
+function runEvent(
+  { source, ground }: Checkpoint,
+  { event, answer }: Key,
+  kind: AnsweredKind<CheckpointSource>,
+) {
   if (event === null) return [];
-  const timeline = new Timeline(lab.source.platform);
-  performAll(timeline, checkpoint.situation);
-  performAll(timeline, kind.run(checkpoint.source));
+  const timeline = arrange(ground);
+  perform(timeline, kind.demonstrate(source, answer));
   const { trace } = timeline.machine;
   return event >= trace.first && event < trace.count ? [trace.event(event)] : [];
 }

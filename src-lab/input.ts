@@ -7,11 +7,14 @@ export const Slug = z
   .max(40)
   .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'lower-case words joined by hyphens');
 
+/** Characters that a text written by a learner may have. */
+export const MAX_TEXT_ANSWER = 2_000;
+
 /**
- * An answer to a checkpoint: one value for `predict`, a sequence of item ids for `order`, `give-up` for `state`, which
- * takes no other.
+ * An answer to a checkpoint: one value for `predict`, a sequence of item ids for `order`, of commands for `build`, of
+ * threads for `schedule`, a text for `explain`, `give-up` for `state`, which takes no other.
  */
-export const Answer = z.union([z.string().max(200), z.array(Slug).max(20)]);
+export const Answer = z.union([z.string().max(MAX_TEXT_ANSWER), z.array(z.string().max(200)).max(200)]);
 
 /**
  * Everything a learner can do in a lab session, and so everything a transcript can hold. Session and replay are
@@ -34,6 +37,14 @@ export const Input = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('reset') }),
   z.strictObject({ kind: z.literal('goto'), step: Slug }),
+  z.strictObject({
+    kind: z.literal('look'),
+    at: z.enum(['a', 'b']).describe('Which machine of a comparison is shown'),
+  }),
+  z.strictObject({
+    kind: z.literal('arrange'),
+    checkpoint: Slug.describe('Puts the machine where the choices of this `schedule` begin'),
+  }),
   z.strictObject({ kind: z.literal('answer'), checkpoint: Slug, answer: Answer }),
   z.strictObject({ kind: z.literal('hint'), checkpoint: Slug }),
 ]);

@@ -1,10 +1,13 @@
 import type { Action } from '../src-sim/scenario/action';
-import { actorOf, commandOf, verbOf } from '../src-sim/scenario/action';
 import { Timeline } from '../src-sim';
+import type { Platform, Switches } from '../src-sim/scenario/platform';
+import { patternFault } from './action-pattern';
 import { KINDS, kindOf } from './checkpoints/kinds';
-import type { Lint } from './checkpoints/kind';
+import type { Ground, Lint } from './checkpoints/kind';
+import { forbidden, misfit, type Allowed } from './fits';
 import { readGuide, readProse, type Guide, type Placement } from './guide';
 import { didYouMean, sortIssues, type LabIssue, type Place } from './issue';
+import type { Rig } from './machines';
 import { LabSource, type CheckpointSource } from './schema';
 import { sha256Hex } from './transcript';
 import type { Block } from './view';
@@ -22,6 +25,10 @@ export interface Step {
   readonly fresh: boolean;
   /** Actions from power-on that lead to where it begins: its own, or those of the nearest earlier step that has some. */
   readonly situation: readonly Action[];
+  /** Its machine, or the two that it compares: its own, or those of the nearest earlier step with a setup. */
+  readonly rig: Rig;
+  /** Actions that it accepts. */
+  readonly allowed: Allowed;
   readonly body: readonly Block[];
 }
 
@@ -42,7 +49,16 @@ export interface Checkpoint {
   readonly feedback: readonly { readonly misconception: string; readonly say: readonly Block[] }[];
   /** Actions from power-on before its run. */
   readonly situation: readonly Action[];
+  /** The machines on which its run is shown: those of its step, or one with switches of its own. */
+  readonly rig: Rig;
+  /** The machine that it is about. */
+  readonly ground: Ground;
+  /** `explain`: a model answer; else nothing. */
+  readonly model: readonly Block[];
 }
+
+/** A comparison of two machines must begin anew, and so must whatever follows it. */
+const NO_SETUP = 'Machines are built with their switches: give the step a setup.';
 
 /** A lab that holds together: everything that it names exists. Immutable, shared by sessions. */
 export interface Lab {
@@ -138,6 +154,7 @@ class Loader {
       'step',
     );
     let situation: readonly Action[] = [];
+    let rig: Rig = [{ id: 'a', label: '', platform: source.platform }];
     const ids = source.steps.map(({ id }) => id);
     for (const [i, section] of guide.sections.entries()) {
       if (!ids.includes(section.id)) {
@@ -151,7 +168,15 @@ class Loader {
       .filter((id, i, all) => ids.includes(id) && all.indexOf(id) === i);
     return source.steps.map((step, i) => {
       const path = ['steps', i, 'setup'];
-      if (step.setup !== undefined) situation = this.situation(step.setup, path);
+      if (step.setup !== undefined) {
+        situation = this.situation(step.setup, path);
+        rig = this.rig(step);
+      } else if (step.switches !== undefined) {
+        this.issue(['steps', i, 'switches'], 'This step goes on with the machine of another.', NO_SETUP);
+      } else if (step.compare !== undefined) {
+        this.issue(['steps', i, 'compare'], 'This step goes on with the machine of another.', NO_SETUP);
+      }
+      for (const list of ['offer', 'lock'] as const) this.patterns(step[list] ?? [], ['steps', i, list]);
       const section = guide.sections.find(({ id }) => id === step.id);
       if (!section) {
         this.issue(
@@ -172,9 +197,21 @@ class Loader {
         gate: step.gate,
         fresh: step.setup !== undefined || i === 0,
         situation,
+        rig,
+        allowed: { only: step.offer ?? null, without: step.lock ?? [] },
         body: section?.blocks ?? [],
       };
     });
+  }
+
+  private rig({ switches, compare }: LabSource['steps'][number]): Rig {
+    const platform = withSwitches(this.source.platform, switches);
+    if (compare === undefined) return [{ id: 'a', label: '', platform }];
+    const { a, b } = compare;
+    return [
+      { id: 'a', label: a.label, platform: withSwitches(platform, a.switches) },
+      { id: 'b', label: b.label, platform: withSwitches(platform, b.switches) },
+    ];
   }
 
   private checkpoint(
@@ -189,19 +226,33 @@ class Loader {
       const known = steps.map(({ id }) => id);
       this.issue([...path, 'step'], `There is no step "${source.step}".`, didYouMean(source.step, known));
     }
-    const costs = source.hints.reduce((sum, { cost }) => sum + cost, 0);
-    if (costs >= source.points) {
+    const hints = 'hints' in source ? source.hints : [];
+    const costs = hints.reduce((sum, { cost }) => sum + cost, 0);
+    if (hints.length > 0 && costs >= source.points) {
       const remedy = 'Hints must leave at least one point.';
       this.issue([...path, 'hints'], `The hints cost ${costs} of ${source.points} points.`, remedy);
     }
     const own = 'situation' in source && source.situation !== undefined ? source.situation : null;
+    const switched = 'switches' in source && source.switches !== undefined;
     const lint: Lint = {
       layout: this.layout,
       issue: (inner, message, remedy) => this.issue([...path, ...inner], message, remedy),
       actions: (actions, inner) => this.actions(actions, [...path, ...inner]),
+      patterns: (patterns, inner) => this.patterns(patterns, [...path, ...inner]),
+      on: (on, inner) => {
+        if (on === undefined || (step !== undefined && step.rig.length > 1 && !switched)) return;
+        this.issue([...path, ...inner], 'There is only one machine here.', 'Remove it, or compare two.');
+      },
     };
     kindOf(source).lint(source, lint);
-    const feedback = source.feedback.map(({ misconception, say }, i) => {
+    if (source.kind === 'state' && step !== undefined) {
+      source.way.forEach((action, i) => {
+        const why = forbidden(action, step.allowed);
+        if (why !== null) this.issue([...path, 'way', i], `The step does not accept this: ${why}`, '');
+      });
+    }
+    const given = 'feedback' in source ? source.feedback : [];
+    const feedback = given.map(({ misconception, say }, i) => {
       const known = misconceptions.get(misconception);
       if (!known) {
         const at = [...path, 'feedback', i, 'misconception'];
@@ -214,17 +265,26 @@ class Loader {
       const told = say === undefined ? (known?.say ?? []) : this.prose(say, [...path, 'feedback', i, 'say']);
       return { misconception, say: told };
     });
+    const situation = own === null ? (step?.situation ?? []) : this.situation(own, [...path, 'situation']);
+    const first: Rig = step?.rig ?? [{ id: 'a', label: '', platform: this.source.platform }];
+    const rig: Rig = switched
+      ? [{ id: 'a', label: '', platform: withSwitches(this.source.platform, source.switches) }]
+      : first;
+    const on = 'on' in source && source.on === 'b' ? rig[1] : rig[0];
     return {
       id: source.id,
       step: source.step,
       source,
       ask: this.prose(source.ask, [...path, 'ask']),
-      hints: source.hints.map(({ cost, say }, i) => ({
+      hints: hints.map(({ cost, say }, i) => ({
         cost,
         say: this.prose(say, [...path, 'hints', i, 'say']),
       })),
       feedback,
-      situation: own === null ? (step?.situation ?? []) : this.situation(own, [...path, 'situation']),
+      situation,
+      rig,
+      ground: { platform: (on ?? rig[0]).platform, situation },
+      model: source.kind === 'explain' ? this.prose(source.model, [...path, 'model']) : [],
     };
   }
 
@@ -258,7 +318,12 @@ class Loader {
       );
     });
     for (const attempt of guide.tries) {
-      const wrong = this.misfit(attempt.block.action as Action);
+      const action = attempt.block.action as Action;
+      const step = source.steps.find(({ id }) => id === attempt.section);
+      const allowed = { only: step?.offer ?? null, without: step?.lock ?? [] };
+      const why = forbidden(action, allowed);
+      if (why !== null) this.inGuide(attempt, `The step does not accept this button's command: ${why}`, '');
+      const wrong = misfit(source.platform, action);
       if (wrong) this.inGuide(attempt, `The button's command is wrong: ${wrong.message}`, wrong.remedy);
     }
   }
@@ -276,31 +341,16 @@ class Loader {
 
   private actions(actions: readonly Action[], path: Path): void {
     actions.forEach((action, i) => {
-      const wrong = this.misfit(action);
+      const wrong = misfit(this.source.platform, action);
       if (wrong) this.issue([...path, i, wrong.key], wrong.message, wrong.remedy);
     });
   }
 
-  /** What of an action the platform does not have. */
-  private misfit(action: Action): { key: string; message: string; remedy: string } | null {
-    const { vms } = this.source.platform;
-    if (!('vm' in action)) return null; // it concerns no VM
-    const slots = Object.hasOwn(vms, action.vm) ? vms[action.vm]! : null;
-    if (slots === null) {
-      return {
-        key: 'vm',
-        message: `The platform has no VM "${action.vm}".`,
-        remedy: didYouMean(action.vm, Object.keys(vms)),
-      };
-    }
-    const [key, wanted] =
-      'vcpus' in action ? ['vcpus', action.vcpus - 1] : 'vcpu' in action ? ['vcpu', action.vcpu] : ['vm', 0];
-    if ((wanted as number) < slots) return null;
-    return {
-      key: key as string,
-      message: `"${action.vm}" has ${slots} vCPUs: ${actorOf(action)} ${verbOf(action)} does not fit.`,
-      remedy: `Correct ${commandOf(action)}, or widen the platform.`,
-    };
+  private patterns(patterns: readonly string[], path: Path): void {
+    patterns.forEach((pattern, i) => {
+      const fault = patternFault(pattern);
+      if (fault) this.issue([...path, i], fault.message, fault.remedy);
+    });
   }
 
   private prose(text: string, path: Path): Block[] {
@@ -324,6 +374,11 @@ class Loader {
   private inGuide({ line, column }: Place, message: string, remedy: string): void {
     this.issues.push({ file: 'guide.md', line, column, message, remedy });
   }
+}
+
+/** A platform with more switches. */
+function withSwitches(platform: Platform, switches: Switches | undefined): Platform {
+  return switches === undefined ? platform : { ...platform, switches: { ...platform.switches, ...switches } };
 }
 
 export { KINDS };

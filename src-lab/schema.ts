@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { ActionSchema } from '../src-sim/scenario/action';
 import { Condition, EventPattern } from '../src-sim/scenario/condition';
-import { Platform } from '../src-sim/scenario/platform';
+import { Platform, Switches } from '../src-sim/scenario/platform';
 import { FactId } from '../src-sim/scenario/scenario-format';
-import { Slug } from './input';
+import { ActionPattern } from './action-pattern';
+import { MAX_TEXT_ANSWER, Slug } from './input';
 
 /**
  * What authors write: `lab.yaml`, `solution.yaml`, `wrong/*.yaml`. One schema gives the types, the errors with their
@@ -39,21 +40,35 @@ const Hint = z.strictObject({
   say: Prose,
 });
 
-const common = {
+const asked = {
   id: Slug,
   step: Slug.describe('Step to which it belongs; the guide places it in that step'),
   title: Sentence,
   ask: Prose.describe('The question or task, Markdown'),
+  facts: z.array(FactId).min(1).max(12).describe('Facts that the right answer rests on'),
+};
+const common = {
+  ...asked,
   points: z.int().min(1).max(20),
   hints: z.array(Hint).length(3).describe('Three, each deeper than the one before'),
-  facts: z.array(FactId).min(1).max(12).describe('Facts that the right answer rests on'),
 };
 const told = {
   misconception: Slug.describe('Name of an entry of misconceptions'),
   say: Prose.optional().describe('What this learner is told; default: what the misconception says'),
 };
+const Which = z
+  .enum(['a', 'b'])
+  .optional()
+  .describe('In a step that compares: the machine that it is about. Default a');
+const arranged = {
+  situation: Situation.optional().describe('What happens before it; default: the situation of the step'),
+  switches: Switches.optional().describe(
+    "Switches of the machine, on top of the platform's; default: those of the step",
+  ),
+  on: Which,
+};
 const demonstrated = {
-  situation: Situation.optional().describe('What happens before the run; default: the situation of the step'),
+  ...arranged,
   run: Actions.min(1).describe('What the question is about. The machine performs it; its answer is the key'),
 };
 
@@ -111,6 +126,10 @@ export const OrderCheckpoint = z.strictObject({
     .max(6)
     .default([])
     .describe('Sets of items that may come in any order among themselves'),
+  partial: z
+    .boolean()
+    .default(false)
+    .describe('Whether an order that is partly right earns part of the points'),
   feedback: z
     .array(
       z.strictObject({ when: z.union([OrderCondition, z.array(OrderCondition).min(1).max(6)]), ...told }),
@@ -124,7 +143,7 @@ export const StateCheckpoint = z.strictObject({
   ...common,
   kind: z.literal('state'),
   goals: z
-    .array(z.strictObject({ say: Sentence.describe('The goal in words'), condition: Condition }))
+    .array(z.strictObject({ say: Sentence.describe('The goal in words'), condition: Condition, on: Which }))
     .min(1)
     .max(8)
     .describe('All must hold at once. Watched from the situation of the step on'),
@@ -132,20 +151,119 @@ export const StateCheckpoint = z.strictObject({
     'One way to the goals from the situation of the step: shown when the learner gives up',
   ),
   feedback: z
-    .array(z.strictObject({ when: Condition, ...told }))
+    .array(z.strictObject({ when: Condition, on: Which, ...told }))
     .max(20)
     .default([])
     .describe('Shown when an input makes the condition true and the goals do not hold'),
 });
 export type StateCheckpoint = z.infer<typeof StateCheckpoint>;
 
+/** A condition on a sequence of actions: which it holds, or what came of it. */
+const BuildCondition = z.union([
+  z.strictObject({ uses: ActionPattern }).describe('It holds such an action'),
+  z.strictObject({ lacks: ActionPattern }).describe('It holds no such action'),
+  Condition,
+]);
+export type BuildCondition = z.infer<typeof BuildCondition>;
+
+export const BuildCheckpoint = z.strictObject({
+  ...common,
+  kind: z.literal('build'),
+  ...arranged,
+  goals: z
+    .array(
+      z.strictObject({
+        say: Sentence.describe('The goal in words'),
+        condition: Condition.describe('Looked at when all actions are performed, watched from the situation'),
+        points: z.int().min(1).max(20).optional().describe('Points for this goal alone; then for every goal'),
+      }),
+    )
+    .min(1)
+    .max(8),
+  max: z.int().min(1).max(40).default(12).describe('Actions that may be used'),
+  only: z.array(ActionPattern).min(1).max(30).optional().describe('Actions that may be used; default all'),
+  without: z.array(ActionPattern).max(30).default([]).describe('Actions that may not be used'),
+  way: z.array(AnyAction).min(1).max(40).describe('One way to the goals: shown when no attempt is left'),
+  feedback: z
+    .array(
+      z.strictObject({ when: z.union([BuildCondition, z.array(BuildCondition).min(1).max(6)]), ...told }),
+    )
+    .max(20)
+    .default([])
+    .describe('Of a sequence that misses a goal'),
+});
+export type BuildCheckpoint = z.infer<typeof BuildCheckpoint>;
+
+export const ScheduleCheckpoint = z.strictObject({
+  ...common,
+  kind: z.literal('schedule'),
+  ...arranged,
+  begin: z
+    .array(
+      z.union([
+        AnyAction,
+        z.strictObject({
+          step: z.string().max(24).describe('Thread that steps'),
+          times: z.int().min(1).max(500).default(1),
+        }),
+      ]),
+    )
+    .min(1)
+    .max(12)
+    .describe('Actions that are begun and not run, and steps taken, before the choices begin'),
+  goal: z.strictObject({ say: Sentence.describe('What is to happen, in words'), condition: Condition }),
+  max: z.int().min(1).max(2_000).default(400).describe('Steps that a schedule may have'),
+  budget: z
+    .int()
+    .min(100)
+    .max(100_000)
+    .default(20_000)
+    .describe('States that the search for a schedule may visit'),
+  feedback: z
+    .array(
+      z.strictObject({
+        when: z.union([
+          z
+            .strictObject({ says: z.enum(['cannot', 'can']) })
+            .describe('The learner says that it cannot happen, or gives a schedule'),
+          Condition,
+        ]),
+        ...told,
+      }),
+    )
+    .max(20)
+    .default([]),
+});
+export type ScheduleCheckpoint = z.infer<typeof ScheduleCheckpoint>;
+
+export const ExplainCheckpoint = z.strictObject({
+  ...asked,
+  kind: z.literal('explain'),
+  points: z.literal(0).default(0).describe('It is not scored'),
+  least: z.int().min(1).max(500).default(40).describe('Characters that a text must have'),
+  rubric: z.array(Sentence).min(1).max(8).describe('What an instructor looks for'),
+  model: Prose.describe('A model answer: shown once the learner has written'),
+});
+export type ExplainCheckpoint = z.infer<typeof ExplainCheckpoint>;
+
 export const CheckpointSource = z.discriminatedUnion('kind', [
   PredictCheckpoint,
   OrderCheckpoint,
   StateCheckpoint,
+  BuildCheckpoint,
+  ScheduleCheckpoint,
+  ExplainCheckpoint,
 ]);
 export type CheckpointSource = z.infer<typeof CheckpointSource>;
 export type Kind = CheckpointSource['kind'];
+
+const ComparedVariant = z.strictObject({
+  label: z.string().trim().min(1).max(60).describe('What the screen calls it: v1, inhibited'),
+  switches: Switches.default({}).describe("On top of the platform's and the step's"),
+});
+const Compare = z
+  .strictObject({ a: ComparedVariant, b: ComparedVariant })
+  .describe('Everything that is done in this step is done to both machines. Needs a setup');
 
 export const LabSource = z.strictObject({
   format: z.literal(1),
@@ -195,6 +313,17 @@ export const LabSource = z.strictObject({
         setup: Situation.optional().describe(
           'The situation in which it begins; without it the machine stays as it is',
         ),
+        switches: Switches.optional().describe(
+          "Switches of its machine, on top of the platform's. Needs a setup",
+        ),
+        compare: Compare.optional(),
+        offer: z
+          .array(ActionPattern)
+          .min(1)
+          .max(30)
+          .optional()
+          .describe('Only these actions are accepted in this step'),
+        lock: z.array(ActionPattern).min(1).max(30).optional().describe('These are not accepted'),
       }),
     )
     .min(1)
@@ -213,9 +342,16 @@ const InputSource = z.union([
   z.strictObject({ jump: z.int().min(0) }),
   z.strictObject({ reset: z.literal(true) }),
   z.strictObject({ goto: Slug.describe('Step') }),
+  z.strictObject({ look: z.enum(['a', 'b']).describe('Machine of a comparison that is shown') }),
+  z.strictObject({ arrange: Slug.describe('Checkpoint of kind schedule') }),
   z.strictObject({
     answer: Slug.describe('Checkpoint'),
-    is: z.union([Scalar, z.array(Slug).max(20)]).describe('A value, or item ids in order'),
+    is: z
+      .union([
+        z.union([z.string().max(MAX_TEXT_ANSWER), z.number(), z.boolean()]).transform(String),
+        z.array(z.string().max(200)).max(200),
+      ])
+      .describe('A value or a text; or item ids, commands or threads in order'),
   }),
   z.strictObject({ hint: Slug.describe('Checkpoint') }),
 ]);

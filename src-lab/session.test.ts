@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { GIVE_UP, keyOf, MACHINE_LIMITS } from './session';
+import { MACHINE_LIMITS } from './machines';
+import { GIVE_UP, keyOf } from './session';
 import { act, answer, goto, hint, INIT, jump, Learner, reset, run, SIPI } from './testing/play';
 import { tinyLab } from './testing/tiny';
 import { MAX_INPUTS } from './transcript';
@@ -15,7 +16,7 @@ const text = (blocks: readonly Block[]): string => JSON.stringify(blocks);
 
 describe('a prediction', () => {
   test('is graded by what the machine answers', () => {
-    expect(keyOf(lab, lab.checkpoints[0]!)).toMatchObject({ answer: '-EINVAL', words: 'It is refused' });
+    expect(keyOf(lab.checkpoints[0]!)).toMatchObject({ answer: '-EINVAL', words: 'It is refused' });
     const { state, earned, verdict } = learner().does(answer('mp-state', '-EINVAL')).checkpoint('mp-state');
     expect({ state, earned }).toEqual({ state: 'passed', earned: 4 });
     expect(verdict).toMatchObject({ passed: true, points: 4, misconception: null });

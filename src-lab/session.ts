@@ -1,20 +1,16 @@
-import { Timeline } from '../src-sim';
+import type { Timeline } from '../src-sim';
 import type { Action } from '../src-sim/scenario/action';
-import {
-  performAll,
-  type Answer,
-  type AnsweredKind,
-  type Finding,
-  type Key,
-  type Watcher,
-} from './checkpoints/kind';
+import type { Answer, AnsweredKind, Finding, Graded, Key, Watcher, WrittenKind } from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
+import { begun, watchGoal } from './checkpoints/schedule';
+import { forbidden } from './fits';
 import type { Input } from './input';
 import { didYouMean } from './issue';
 import type { Checkpoint, Lab, Step } from './lab';
+import { Machines, perform, type Move, type Rig } from './machines';
 import type { CheckpointSource } from './schema';
 import { MAX_INPUTS } from './transcript';
-import type { Block, CheckpointProgress, ProgressView, Verdict } from './view';
+import type { ArrangedView, Block, CheckpointProgress, ProgressView, Verdict } from './view';
 
 /** What became of an input. A refused one changed nothing and is no part of the transcript. */
 export type Applied =
@@ -23,15 +19,13 @@ export type Applied =
 
 /** The answer by which a learner gives up a `state` checkpoint. */
 export const GIVE_UP = 'give-up';
-/** Moments, actions and lines of history that one machine may have before it must be reset: they are kept in memory. */
-export const MACHINE_LIMITS = { moments: 200_000, actions: 30_000, lines: 200 } as const;
-
 /** How a learner stands with a checkpoint. */
 interface Standing {
   state: CheckpointProgress['state'];
   attempts: number;
   wrong: number;
-  earned: number;
+  /** Points before the price of hints. */
+  gross: number;
   hints: number;
   /** Price of the hints that were opened while they could still help. */
   hintCosts: number;
@@ -50,13 +44,22 @@ interface Watch {
   told: readonly boolean[];
 }
 
+/** The machine is where the choices of a `schedule` checkpoint begin, or further on. */
+interface Arranged {
+  readonly checkpoint: Checkpoint;
+  /** The machine of a comparison that it is about. */
+  readonly timeline: Timeline;
+  readonly from: number;
+  readonly goal: Watcher;
+}
+
 /**
  * One learner at one lab: a reducer over inputs. The same lab and the same accepted inputs give the same progress and
  * the same machine, everywhere. Total: no input of the schema makes it throw.
  */
 export class LabSession {
-  /** The learner's machine. It is replaced when a situation begins anew. */
-  timeline: Timeline;
+  /** The learner's machines. They are replaced when a situation begins anew. */
+  private machines: Machines;
   /** Inputs accepted so far. */
   inputs = 0;
   /** Events at the beginning of the trace that no input since `shown()` has touched. */
@@ -64,8 +67,9 @@ export class LabSession {
   private stepIndex = 0;
   private readonly standings: ReadonlyMap<string, Standing>;
   private watches: Watch[] = [];
-  /** Moment at which watching began. */
-  private watchedFrom = 0;
+  /** Moment of each machine at which watching began. */
+  private watchedFrom: readonly number[] = [];
+  private arranged: Arranged | null = null;
 
   /** @param id - UUID of the session. */
   constructor(
@@ -73,7 +77,24 @@ export class LabSession {
     readonly id: string,
   ) {
     this.standings = new Map(lab.checkpoints.map((checkpoint) => [checkpoint.id, fresh()]));
-    this.timeline = this.begin(this.step.situation);
+    this.machines = new Machines(this.step.rig, this.step.situation);
+    this.watch();
+  }
+
+  /** The machine that is shown. */
+  get timeline(): Timeline {
+    return this.machines.shown;
+  }
+
+  /** The machines, for whoever shows a comparison. */
+  get rig(): Rig {
+    return this.machines.rig;
+  }
+  get viewed(): number {
+    return this.machines.viewed;
+  }
+  get differences(): Machines['differences'] {
+    return this.machines.differences;
   }
 
   /** The step at which the learner is. */
@@ -100,6 +121,7 @@ export class LabSession {
       score: checkpoints.reduce((sum, { earned }) => sum + earned, 0),
       points: this.lab.points,
       complete: this.lab.checkpoints.every(({ id }) => this.settled(id)),
+      arranged: this.arrangedView(),
     };
   }
 
@@ -117,25 +139,31 @@ export class LabSession {
 
   private dispatch(input: Input): Applied {
     switch (input.kind) {
-      case 'act':
-        return this.operate(
-          () => void (input.hold ? this.timeline.begin(input.action) : this.timeline.perform(input.action)),
-        );
+      case 'act': {
+        const { action: act, hold } = input;
+        const why = forbidden(act, this.step.allowed);
+        if (why !== null) return no(why);
+        return this.operate((timeline) => void (hold ? timeline.begin(act) : timeline.perform(act)));
+      }
       case 'step': {
         const why = this.cannotStep(input.thread);
-        return why === null ? this.operate(() => void this.timeline.step(input.thread)) : no(why);
+        return why === null ? this.operate((timeline) => void timeline.step(input.thread)) : no(why);
       }
       case 'run':
         if (this.timeline.machine.nextThread() < 0)
           return no('Nothing can step: every thread is idle or waits.');
-        return this.operate(() => void this.timeline.settle());
+        return this.operate((timeline) => void timeline.settle());
       case 'jump':
         return this.jump(input.moment);
       case 'reset':
-        this.restart(this.step.situation);
+        this.restart(this.step.situation, this.step.rig);
         return yes();
       case 'goto':
         return this.goto(input.step);
+      case 'look':
+        return this.look(input.at);
+      case 'arrange':
+        return this.arrange(input.checkpoint);
       case 'answer':
         return this.answer(input.checkpoint, input.answer);
       case 'hint':
@@ -145,18 +173,10 @@ export class LabSession {
 
   // The machine ----------------------------------------------------------------------------------------------------
 
-  private operate(act: () => void): Applied {
-    const { timeline } = this;
-    const { moments, actions, lines } = MACHINE_LIMITS;
-    if (
-      timeline.last >= moments ||
-      timeline.machine.actionsBegun >= actions ||
-      timeline.history.length >= lines
-    ) {
-      return no('The history of this machine is full. Reset it to go on.');
-    }
+  private operate(act: (timeline: Timeline) => void): Applied {
+    if (this.machines.full) return no('The history of this machine is full. Reset it to go on.');
     this.leaveLine();
-    act();
+    this.machines.operate(act);
     return yes(this.lookAtGoals());
   }
 
@@ -181,53 +201,85 @@ export class LabSession {
   private jump(moment: number): Applied {
     const { timeline } = this;
     if (moment > timeline.last) return no(`This line of history has moments 0 to ${timeline.last}.`);
-    timeline.jump(moment);
+    this.machines.jump(moment);
     this.untouched = Math.min(this.untouched, timeline.machine.trace.count);
     return yes();
   }
 
-  /** A new machine in a situation, not yet watched. */
-  private begin(situation: readonly Action[]): Timeline {
-    const timeline = new Timeline(this.lab.source.platform);
-    performAll(timeline, situation);
-    this.timeline = timeline;
+  private look(at: 'a' | 'b'): Applied {
+    const index = this.machines.rig.findIndex(({ id }) => id === at);
+    if (this.machines.rig.length < 2) return no('There is only one machine here.');
+    this.machines.viewed = index;
     this.untouched = 0;
-    this.watch();
-    return timeline;
+    return yes();
   }
 
-  /** Puts the learner's machine into a situation and, for all to see, performs `run` there. */
-  private restart(situation: readonly Action[], run: readonly Action[] = []): void {
-    this.begin(situation);
-    if (run.length === 0) return;
-    performAll(this.timeline, run);
+  /** Puts the learner's machines into a situation and, for all to see, does what follows there. */
+  private restart(situation: readonly Action[], rig: Rig, moves: readonly Move[] = []): void {
+    const { viewed } = this.machines;
+    this.machines = new Machines(rig, situation);
+    this.machines.viewed = Math.min(viewed, rig.length - 1);
+    this.untouched = 0;
+    this.arranged = null;
+    if (moves.length > 0) this.machines.operate((timeline) => perform(timeline, moves));
     this.watch();
+  }
+
+  // The choices of schedule checkpoints ----------------------------------------------------------------------------
+
+  private arrange(id: string): Applied {
+    const checkpoint = this.find(id);
+    if (typeof checkpoint === 'string') return no(checkpoint);
+    const { source } = checkpoint;
+    if (source.kind !== 'schedule') return no('There is nothing to arrange for this checkpoint.');
+    if (checkpoint.step !== this.step.id)
+      return no(`This checkpoint belongs to another step. Go to "${checkpoint.step}" first.`);
+    this.restart(checkpoint.situation, checkpoint.rig, begun(source));
+    const on = source.on === 'b' ? 1 : 0;
+    this.machines.viewed = on;
+    const timeline = this.machines.timelines[on]!;
+    this.arranged = { checkpoint, timeline, from: timeline.moment, goal: watchGoal(source, timeline) };
+    return yes();
+  }
+
+  private arrangedView(): ArrangedView | null {
+    if (this.arranged === null) return null;
+    const { checkpoint, timeline, from, goal } = this.arranged;
+    const picks = timeline.moment < from ? null : timeline.stepsSince(from);
+    return picks === null ? null : { checkpoint: checkpoint.id, picks, holds: goal.look().passed };
   }
 
   // The goals of state checkpoints ---------------------------------------------------------------------------------
 
   /** Begins to watch the machine, as it is, for the checkpoints of this step that are not settled. */
   private watch(): void {
-    const { timeline, step } = this;
+    const { machines, step } = this;
+    const { timelines } = machines;
+    // What another machine than the step's shows, does not count.
+    const counts = machines.rig === step.rig;
     this.watches = this.lab.checkpoints.flatMap((checkpoint) => {
       const kind = kindOf(checkpoint.source);
       if (checkpoint.step !== step.id || kind.how !== 'watched' || this.settled(checkpoint.id)) return [];
-      const watcher = kind.watch(checkpoint.source, timeline);
+      this.standings.get(checkpoint.id)!.verdict = counts ? null : otherMachine();
+      if (!counts) return [];
+      const watcher = kind.watch(checkpoint.source, timelines);
       const { passed, feedback } = watcher.look();
-      this.standings.get(checkpoint.id)!.verdict = null; // what was said was about the machine before
       return [{ checkpoint, watcher, heldAtFirst: passed, dormant: passed, told: feedback }];
     });
-    this.watchedFrom = timeline.moment;
-    timeline.onMoment = () => {
-      for (const { watcher } of this.watches) watcher.observe();
-    };
+    this.watchedFrom = timelines.map(({ moment }) => moment);
+    timelines.forEach((timeline, i) => {
+      timeline.onMoment = () => {
+        for (const { watcher } of this.watches) watcher.observe(i);
+        if (this.arranged?.timeline === timeline) this.arranged.goal.observe(0);
+      };
+    });
   }
 
   /** Before something new is done at an earlier moment: what was reached later belongs to the line that is left. */
   private leaveLine(): void {
     const { timeline } = this;
     if (timeline.moment === timeline.last) return;
-    if (timeline.moment < this.watchedFrom) return this.watch();
+    if (timeline.moment < this.watchedFrom[this.viewed]!) return this.watch();
     for (const watch of this.watches) {
       const { passed, feedback } = watch.watcher.look();
       watch.dormant = watch.heldAtFirst && passed;
@@ -269,12 +321,7 @@ export class LabSession {
         };
       } else {
         standing.attempts++;
-        this.pass(
-          checkpoint,
-          standing,
-          [p(`Right: ${pointsWords(this.worth(checkpoint, standing))}.`)],
-          look.findings,
-        );
+        this.pass(standing, this.worth(checkpoint.source.points, standing), look.findings);
         passed.push(checkpoint.id);
       }
     }
@@ -305,7 +352,9 @@ export class LabSession {
       );
     if (index > this.reach) return no(this.locked(id));
     this.stepIndex = index;
-    if (this.step.fresh) this.restart(this.step.situation);
+    const { fresh, situation, rig } = this.step;
+    // A machine that was built otherwise cannot go on here.
+    if (fresh || this.machines.rig !== rig) this.restart(situation, rig);
     else this.watch();
     return yes();
   }
@@ -344,11 +393,28 @@ export class LabSession {
       if (answer !== GIVE_UP)
         return no('This checkpoint watches the machine: bring its goals about; it takes no answer.');
       if (standing.state === 'passed') return no('This checkpoint is settled: you passed it.');
-      return this.giveUp(checkpoint, standing, kind.run(checkpoint.source));
+      return this.giveUp(checkpoint, standing, kind.way(checkpoint.source));
     }
-    const unfit = kind.unfit(checkpoint.source, answer);
+    if (kind.how === 'written') return this.write(kind, checkpoint, standing, answer);
+    const unfit = kind.unfit(checkpoint.source, answer, checkpoint.ground);
     if (unfit !== null) return no(unfit);
     return this.grade(kind, checkpoint, standing, answer);
+  }
+
+  private write(
+    kind: WrittenKind<CheckpointSource>,
+    checkpoint: Checkpoint,
+    standing: Standing,
+    answer: Answer,
+  ): Applied {
+    const unfit = kind.unfit(checkpoint.source, answer);
+    if (unfit !== null) return no(unfit);
+    standing.attempts++;
+    standing.answer = answer;
+    const say = [p('Kept. This is one way to say it:'), ...checkpoint.model];
+    standing.state = 'passed';
+    standing.verdict = { passed: true, points: 0, misconception: null, say, findings: [] };
+    return yes([checkpoint.id]);
   }
 
   private grade(
@@ -359,57 +425,58 @@ export class LabSession {
   ): Applied {
     const { source } = checkpoint;
     const { retry, reveal_after } = this.lab.source.policy;
-    const key = keyOf(this.lab, checkpoint);
-    const graded = kind.grade(source, key, answer, standing.wrong);
+    const key = keyOf(checkpoint);
+    const graded = kind.grade(source, key, answer, standing.wrong, checkpoint.ground);
+    const worth = this.worth(graded.points, standing);
     standing.attempts++;
     standing.answer = answer;
-    const told = graded.feedback === null ? null : checkpoint.feedback[graded.feedback]!;
-    const finding = (open: boolean): Finding => ({
-      expected: graded.words,
-      observed: open ? key.words : graded.opened,
-      moment: open ? key.moment : null,
-      event: open ? key.event : null,
-      holds: graded.passed,
-    });
     if (graded.passed) {
-      this.pass(
-        checkpoint,
-        standing,
-        [p(`Right: ${pointsWords(this.worth(checkpoint, standing))}.`)],
-        [finding(true)],
-      );
-      this.restart(checkpoint.situation, kind.run(source));
+      this.pass(standing, worth, findingsOf(graded, key, true));
+      this.demonstrate(kind, checkpoint, answer);
       return yes([checkpoint.id]);
     }
     standing.wrong++;
-    standing.earned = 0;
+    standing.gross = retry === 'best' ? Math.max(standing.gross, worth) : worth;
     const left = (retry === 'first' ? 1 : reveal_after) - standing.wrong;
     const revealed = left <= 0;
     standing.state = revealed ? 'revealed' : 'failed';
+    const told = graded.feedback === null ? null : checkpoint.feedback[graded.feedback]!;
     const say = told === null ? [p('That is not what the machine does.')] : [...told.say];
+    if (graded.points > 0) say.push(p(`Part of it is right: ${pointsWords(worth)}.`));
     say.push(
       p(
         revealed
-          ? `The machine answers: ${key.words}.`
+          ? (key.reveal ?? `The machine answers: ${key.words}.`)
           : `${attemptsWords(left)} before the answer is shown.`,
       ),
     );
     standing.verdict = {
       passed: false,
-      points: 0,
+      points: worth,
       misconception: told?.misconception ?? null,
       say,
-      findings: [finding(revealed)],
+      findings: findingsOf(graded, key, revealed),
     };
-    if (!revealed) return yes();
+    if (!revealed) {
+      if (kind.demonstratesAttempts) this.demonstrate(kind, checkpoint, answer);
+      return yes();
+    }
     standing.answer = key.answer;
-    this.restart(checkpoint.situation, kind.run(source));
+    this.demonstrate(kind, checkpoint, key.answer);
     return yes([checkpoint.id]);
+  }
+
+  private demonstrate(
+    kind: AnsweredKind<CheckpointSource>,
+    { source, situation, rig }: Checkpoint,
+    answer: Answer,
+  ): void {
+    this.restart(situation, rig, kind.demonstrate(source, answer));
   }
 
   private giveUp(checkpoint: Checkpoint, standing: Standing, way: readonly Action[]): Applied {
     standing.state = 'revealed';
-    standing.earned = 0;
+    standing.gross = 0;
     const watch = this.watches.find((other) => other.checkpoint === checkpoint);
     standing.verdict = {
       passed: false,
@@ -418,20 +485,27 @@ export class LabSession {
       say: [p('This is one way to do it. The machine has just gone it; step back to see how.')],
       findings: [...(watch?.watcher.look().findings ?? [])],
     };
-    this.restart(this.step.situation, way);
+    const { situation, rig } = this.step;
+    this.restart(
+      situation,
+      rig,
+      way.map((act) => ({ act })),
+    );
     return yes([checkpoint.id]);
   }
 
-  private pass(checkpoint: Checkpoint, standing: Standing, say: Block[], findings: readonly Finding[]): void {
-    const points = this.worth(checkpoint, standing);
+  private pass(standing: Standing, worth: number, findings: readonly Finding[]): void {
+    const best = this.lab.source.policy.retry === 'best';
+    const points = best ? Math.max(standing.gross, worth) : worth;
     standing.state = 'passed';
-    standing.earned = Math.max(0, points - standing.hintCosts);
+    standing.gross = points;
+    const say = [p(`Right: ${pointsWords(points)}.`)];
     standing.verdict = { passed: true, points, misconception: null, say, findings: [...findings] };
   }
 
-  /** Points for passing now, before hints. */
-  private worth(checkpoint: Checkpoint, standing: Standing): number {
-    return Math.max(0, checkpoint.source.points - this.lab.source.policy.wrong_costs * standing.wrong);
+  /** What points are worth now, after the costs of wrong attempts and before those of hints. */
+  private worth(points: number, standing: Standing): number {
+    return Math.max(0, points - this.lab.source.policy.wrong_costs * standing.wrong);
   }
 
   private hint(id: string): Applied {
@@ -451,12 +525,12 @@ export class LabSession {
   }
 
   private standing(checkpoint: Checkpoint): CheckpointProgress {
-    const { state, attempts, earned, hints, answer, verdict } = this.standings.get(checkpoint.id)!;
+    const { state, attempts, gross, hintCosts, hints, answer, verdict } = this.standings.get(checkpoint.id)!;
     return {
       id: checkpoint.id,
       state,
       attempts,
-      earned,
+      earned: Math.max(0, gross - hintCosts),
       hints: checkpoint.hints.slice(0, hints).map(({ say }) => [...say]),
       answer: answer === null || typeof answer === 'string' ? answer : [...answer],
       verdict,
@@ -467,12 +541,12 @@ export class LabSession {
 const keys = new WeakMap<Checkpoint, Key>();
 
 /** How the machine answers a checkpoint. Run once for a lab; every session of it asks the same machine. */
-export function keyOf(lab: Lab, checkpoint: Checkpoint): Key {
+export function keyOf(checkpoint: Checkpoint): Key {
   const known = keys.get(checkpoint);
   if (known) return known;
   const kind = kindOf(checkpoint.source);
   if (kind.how !== 'answered') throw new TypeError(`${checkpoint.id} takes no answer`);
-  const key = kind.key(checkpoint.source, lab.source.platform, checkpoint.situation);
+  const key = kind.key(checkpoint.source, checkpoint.ground);
   keys.set(checkpoint, key);
   return key;
 }
@@ -482,12 +556,35 @@ function fresh(): Standing {
     state: 'open',
     attempts: 0,
     wrong: 0,
-    earned: 0,
+    gross: 0,
     hints: 0,
     hintCosts: 0,
     answer: null,
     verdict: null,
   };
+}
+
+/** What is found: by performing the answer, or by comparing it with the machine's. */
+function findingsOf(graded: Graded, key: Key, open: boolean): Finding[] {
+  if (graded.findings !== null) {
+    // Once the right answer is shown on the machine, the places of the wrong one are gone.
+    const places = graded.passed || !open;
+    return graded.findings.map((finding) => (places ? finding : { ...finding, moment: null, event: null }));
+  }
+  return [
+    {
+      expected: graded.words,
+      observed: open ? key.words : graded.opened,
+      moment: open ? key.moment : null,
+      event: open ? key.event : null,
+      holds: graded.passed,
+    },
+  ];
+}
+
+function otherMachine(): Verdict {
+  const say = [p('This machine is built otherwise than the one of this step. Reset it to go on here.')];
+  return { passed: false, points: 0, misconception: null, say, findings: [] };
 }
 
 function yes(settled: readonly string[] = []): Applied {

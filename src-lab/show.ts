@@ -1,12 +1,14 @@
 import { z } from 'zod';
 import { returnName, type Timeline, type TraceEvent } from '../src-sim';
 import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
+import type { Platform } from '../src-sim/scenario/platform';
 import { kindOf } from './checkpoints/kinds';
 import type { Checkpoint, Lab } from './lab';
 import type { Applied, LabSession } from './session';
 import type {
   ActionDoc,
   CheckpointView,
+  Comparison,
   EventView,
   FieldDoc,
   InputReply,
@@ -77,6 +79,7 @@ export class Shown {
       events: events(timeline, 0),
       ...now(timeline),
       hash: timeline.machine.hash(),
+      compare: comparison(this.session),
     };
   }
 
@@ -90,8 +93,29 @@ export class Shown {
       changed.push([leaf.index, value]);
     }
     const keep = this.session.shown();
-    return { changed, keep, events: events(timeline, keep), ...now(timeline) };
+    return {
+      changed,
+      keep,
+      events: events(timeline, keep),
+      ...now(timeline),
+      compare: comparison(this.session),
+    };
   }
+}
+
+function comparison({ rig, viewed, differences }: LabSession): Comparison | null {
+  if (differences === null) return null;
+  return {
+    viewed: rig[viewed]!.id,
+    variants: rig.map(({ id, label, platform }) => ({ id, label, switches: switchesOf(platform) })),
+    differences,
+  };
+}
+
+function switchesOf({ switches }: Platform): string[] {
+  return Object.entries(switches ?? {})
+    .filter(([, on]) => on)
+    .map(([name]) => name);
 }
 
 /** What is sent whole each time. */
@@ -152,7 +176,14 @@ export function labView(lab: Lab): LabView {
     prerequisites: [...prerequisites],
     points: lab.points,
     policy: { retry: policy.retry, wrongCosts: policy.wrong_costs, revealAfter: policy.reveal_after },
-    steps: lab.steps.map(({ id, title: name, gate, body }) => ({ id, title: name, gate, body: [...body] })),
+    steps: lab.steps.map(({ id, title: name, gate, body, allowed: { only, without } }) => ({
+      id,
+      title: name,
+      gate,
+      body: [...body],
+      offer: only === null ? null : [...only],
+      lock: [...without],
+    })),
     checkpoints: lab.checkpoints.map(checkpointView),
     contentHash: lab.contentHash,
   };
@@ -170,7 +201,7 @@ function checkpointView({ source, ask, hints }: Checkpoint): CheckpointView {
     hintCosts: hints.map(({ cost }) => cost),
     form: kind.form(source),
     // What a watched kind would perform is an answer.
-    runs: kind.how === 'answered' ? kind.run(source).map(commandOf) : [],
+    runs: kind.how === 'answered' ? kind.runs(source).map(commandOf) : [],
   };
 }
 

@@ -59,7 +59,7 @@ export const Block: z.ZodType<Block> = z.lazy(() =>
 export const CheckpointView = z.strictObject({
   id: Slug,
   step: Slug,
-  kind: z.enum(['state', 'predict', 'order']),
+  kind: z.enum(['state', 'predict', 'order', 'build', 'schedule', 'explain']),
   title: Text,
   ask: z.array(Block),
   points: z.int(),
@@ -74,6 +74,23 @@ export const CheckpointView = z.strictObject({
     z.strictObject({ type: z.literal('order'), items: z.array(z.strictObject({ id: Slug, label: Text })) }),
     /** `goals`: one sentence a condition. */
     z.strictObject({ type: z.literal('state'), goals: z.array(Text) }),
+    /** `only`, `without`: actions by their beginning as commands; `only` is null where all may be used. */
+    z.strictObject({
+      type: z.literal('build'),
+      goals: z.array(z.strictObject({ say: Text, points: z.int().nullable() })),
+      max: z.int(),
+      only: z.array(Text).nullable(),
+      without: z.array(Text),
+    }),
+    /** `begun`: commands of the actions that are begun when the choices begin. */
+    z.strictObject({
+      type: z.literal('schedule'),
+      goal: Text,
+      begun: z.array(Text),
+      max: z.int(),
+    }),
+    /** `least`, `most`: characters. */
+    z.strictObject({ type: z.literal('explain'), least: z.int(), most: z.int() }),
   ]),
   /** Actions that "predict, then run" performs, as commands. */
   runs: z.array(Text),
@@ -100,6 +117,8 @@ export const Verdict = z.strictObject({
       moment: z.int().nullable(),
       event: z.int().nullable(),
       holds: z.boolean(),
+      /** The machine of a comparison that it is about, where that is not `a`. */
+      on: z.enum(['a', 'b']).optional(),
     }),
   ),
 });
@@ -114,7 +133,7 @@ export const CheckpointProgress = z.strictObject({
   /** Hints opened so far, as prose. */
   hints: z.array(z.array(Block)),
   /** The learner's last answer; the right one when `revealed`. Null for `state`. */
-  answer: z.union([Text, z.array(Slug)]).nullable(),
+  answer: z.union([Text, z.array(Text)]).nullable(),
   verdict: Verdict.nullable(),
 });
 export type CheckpointProgress = z.infer<typeof CheckpointProgress>;
@@ -134,11 +153,31 @@ export const LabView = z.strictObject({
     revealAfter: z.int(),
   }),
   /** `gate`: the next step opens only when this step's checkpoints are settled. */
-  steps: z.array(z.strictObject({ id: Slug, title: Text, gate: z.boolean(), body: z.array(Block) })),
+  steps: z.array(
+    z.strictObject({
+      id: Slug,
+      title: Text,
+      gate: z.boolean(),
+      body: z.array(Block),
+      /** Actions that are accepted, by their beginning as commands; null: all. `lock`: those that are not. */
+      offer: z.array(Text).nullable(),
+      lock: z.array(Text),
+    }),
+  ),
   checkpoints: z.array(CheckpointView),
   contentHash: Text,
 });
 export type LabView = z.infer<typeof LabView>;
+
+/** The machine is where the choices of a `schedule` checkpoint begin, or some steps further. */
+export const ArrangedView = z.strictObject({
+  checkpoint: Slug,
+  /** Threads that have stepped since, in order. */
+  picks: z.array(Text),
+  /** Whether the goal holds now. */
+  holds: z.boolean(),
+});
+export type ArrangedView = z.infer<typeof ArrangedView>;
 
 export const ProgressView = z.strictObject({
   step: Slug,
@@ -148,6 +187,8 @@ export const ProgressView = z.strictObject({
   score: z.number(),
   points: z.int(),
   complete: z.boolean(),
+  /** Null when the machine was put to other use. */
+  arranged: ArrangedView.nullable(),
 });
 export type ProgressView = z.infer<typeof ProgressView>;
 
@@ -216,6 +257,37 @@ export const OutcomeView = z.strictObject({
 });
 export type OutcomeView = z.infer<typeof OutcomeView>;
 
+const EventPlace = z.strictObject({
+  n: z.int(),
+  moment: z.int(),
+  thread: Text,
+  name: Text,
+  text: Text,
+  say: Text,
+});
+const DifferentField = z.strictObject({ path: Text, a: Text, b: Text });
+/** What tells two machines apart that were given the same inputs. */
+export const Differences = z.strictObject({
+  /** State that differed in the situation already. */
+  before: z.array(DifferentField),
+  /** The first event since in which they differ; null on the side that has no more events. */
+  event: z.strictObject({ a: EventPlace.nullable(), b: EventPlace.nullable() }).nullable(),
+  /** The first moment since at which other state differs, as either counts it, and that state. */
+  state: z.strictObject({ a: z.int(), b: z.int(), fields: z.array(DifferentField) }).nullable(),
+  /** All state that differs at the moments shown. */
+  now: z.array(DifferentField),
+});
+export type Differences = z.infer<typeof Differences>;
+
+/** A step that runs two machines on the same inputs. */
+export const Comparison = z.strictObject({
+  viewed: z.enum(['a', 'b']),
+  /** What each machine is called, and what it is built with: `apicv_v1`. */
+  variants: z.array(z.strictObject({ id: z.enum(['a', 'b']), label: Text, switches: z.array(Text) })),
+  differences: Differences,
+});
+export type Comparison = z.infer<typeof Comparison>;
+
 /** The machine at one moment, whole. Sent when a session opens and after a jump between branches. */
 export const MachineView = z.strictObject({
   fields: z.array(FieldDoc),
@@ -228,6 +300,8 @@ export const MachineView = z.strictObject({
   outcome: OutcomeView.nullable(),
   /** Hash of the machine's bytes, 16 hexadecimal digits: after the same inputs the same everywhere. */
   hash: Text,
+  /** Null where there is only one machine. All else is of the one that is viewed. */
+  compare: Comparison.nullable(),
 });
 export type MachineView = z.infer<typeof MachineView>;
 
@@ -242,6 +316,7 @@ export const MachineDelta = z.strictObject({
   moment: z.int(),
   last: z.int(),
   outcome: OutcomeView.nullable(),
+  compare: Comparison.nullable(),
 });
 export type MachineDelta = z.infer<typeof MachineDelta>;
 

@@ -36,6 +36,7 @@ export const delta = (rest: Partial<MachineDelta> = {}): MachineDelta => ({
   moment: 0,
   last: 0,
   outcome: null,
+  compare: null,
   ...rest,
 });
 
@@ -83,8 +84,8 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
       points: 4,
       policy: { retry: 'best', wrongCosts: 0, revealAfter: 3 },
       steps: [
-        { id: 'one', title: 'One', gate: true, body: [] },
-        { id: 'two', title: 'Two', gate: false, body: [] },
+        { id: 'one', title: 'One', gate: true, body: [], offer: null, lock: [] },
+        { id: 'two', title: 'Two', gate: false, body: [], offer: null, lock: [] },
       ],
       checkpoints: [checkpoint('first', 'one'), checkpoint('second', 'two')],
       contentHash: '',
@@ -96,6 +97,7 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
       score: 0,
       points: 4,
       complete: false,
+      arranged: null,
     },
     machine: {
       ...now,

@@ -121,6 +121,17 @@ export class Timeline {
     return true;
   }
 
+  /**
+   * Threads that took the steps from a moment to the one shown, in order; null when an action began in between.
+   *
+   * @param moment - 0 to the moment shown; a later one gives none.
+   */
+  stepsSince(moment: number): string[] | null {
+    const choices = [...this.line.log.subarray(moment, Math.max(moment, this.moment))];
+    if (choices.some((choice) => choice < 0)) return null;
+    return choices.map((choice) => this.machine.threadInfos[choice]!.name);
+  }
+
   /** Lets threads step, each to completion, until none can, `limit` steps are taken, or an invariant is broken. */
   settle(limit = STEP_LIMIT): 'quiescent' | 'limit' | 'broken' {
     for (let n = 0; n < limit; n++) {

@@ -1,17 +1,19 @@
-import { Timeline } from '../../src-sim';
 import { matches } from '../../src-sim/scenario/condition';
 import { compare, didYouMean } from '../issue';
 import type { OrderCheckpoint, OrderCondition } from '../schema';
 import { sha256Hex } from '../transcript';
-import { performAll, type Answer, type AnsweredKind, type Key } from './kind';
+import { perform } from '../machines';
+import { arrange, type Answer, type AnsweredKind, type Key } from './kind';
 import { lintPattern } from './patterns';
 
 /** `order`: the learner puts events into the order in which the machine produces them, and leaves out what never happens. */
 export const order: AnsweredKind<OrderCheckpoint> = {
   how: 'answered',
+  demonstratesAttempts: false,
 
   lint(source, lint) {
     lint.actions(source.run, ['run']);
+    lint.on(source.on, ['on']);
     const ids = source.items.map(({ id }) => id);
     ids.forEach((id, i) => {
       if (ids.indexOf(id) !== i)
@@ -37,11 +39,11 @@ export const order: AnsweredKind<OrderCheckpoint> = {
       .map(({ id, label }) => ({ id, label })),
   }),
 
-  run: (source) => source.run,
+  runs: (source) => source.run,
+  demonstrate: (source) => source.run.map((act) => ({ act })),
 
-  key(source, platform, situation) {
-    const timeline = new Timeline(platform);
-    performAll(timeline, situation);
+  key(source, ground) {
+    const timeline = arrange(ground);
     const { trace } = timeline.machine;
     let seen = trace.count;
     const first = new Map<string, { event: number; moment: number }>();
@@ -55,7 +57,7 @@ export const order: AnsweredKind<OrderCheckpoint> = {
       }
       seen = trace.count;
     };
-    performAll(timeline, source.run);
+    perform(timeline, this.demonstrate(source, []));
     const answer = [...first].sort(([, a], [, b]) => a.event - b.event).map(([id]) => id);
     const begin = first.get(answer[0] ?? '');
     return {
@@ -86,6 +88,7 @@ export const order: AnsweredKind<OrderCheckpoint> = {
     const passed = right === wanted.length && given.length === wanted.length;
     return {
       passed,
+      points: passed ? source.points : source.partial ? partOf(source, wanted, given) : 0,
       feedback: found < 0 ? null : found,
       words: inWords(source, given),
       opened:
@@ -94,9 +97,47 @@ export const order: AnsweredKind<OrderCheckpoint> = {
           : right === 0
             ? 'The first event is not right yet.'
             : `The first ${right} are right.`,
+      findings: null,
     };
   },
+
+  doubt: () => null,
+
+  // Two neighbours exchanged, one left out, one too many.
+  mutants(source, _key, given) {
+    const ids = [...(given as readonly string[])];
+    const swapped = ids.slice(1).map((_, i) => ids.with(i, ids[i + 1]!).with(i + 1, ids[i]!));
+    const allowed = (order: readonly string[], i: number): boolean =>
+      source.unordered.some((set) => set.includes(order[i]!) && set.includes(order[i + 1]!));
+    const extra = source.items.filter(({ id }) => !ids.includes(id)).map(({ id }) => [...ids, id]);
+    return [
+      ...swapped.filter((order, i) => !allowed(order, i)),
+      ...ids.map((_, i) => ids.toSpliced(i, 1)),
+      ...extra,
+    ];
+  },
 };
+
+/**
+ * Points for an order that is partly right: its longest part in the machine's order, less what never happens, in
+ * proportion, rounded down. Never all of them.
+ */
+function partOf(source: OrderCheckpoint, wanted: readonly string[], given: readonly string[]): number {
+  const extra = given.filter((id) => !wanted.includes(id)).length;
+  const share = Math.max(0, inOrder(wanted, given) - extra) / Math.max(1, wanted.length);
+  return Math.min(source.points - 1, Math.floor(source.points * share));
+}
+
+/** Length of the longest common subsequence. */
+function inOrder(wanted: readonly string[], given: readonly string[]): number {
+  let row = new Array<number>(given.length + 1).fill(0);
+  for (const id of wanted) {
+    const next = [0];
+    given.forEach((other, i) => next.push(other === id ? row[i]! + 1 : Math.max(row[i + 1]!, next[i]!)));
+    row = next;
+  }
+  return row.at(-1)!;
+}
 
 function namesOf(condition: OrderCondition): readonly string[] {
   if ('includes' in condition) return [condition.includes];

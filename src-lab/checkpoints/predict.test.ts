@@ -42,7 +42,7 @@ describe('the machine answers', () => {
         .replace(/^ {4}choices: .*\n/m, '')
         .replace('{ vmm: KVM_SET_MP_STATE, vm: td, vcpu: 1, mp_state: INIT_RECEIVED }', run),
     );
-    return keyOf(lab, lab.checkpoints[0]!);
+    return keyOf(lab.checkpoints[0]!);
   }
 
   test('with a state field, one bit of it, a return value', () => {

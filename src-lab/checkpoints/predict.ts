@@ -1,16 +1,19 @@
-import { returnName, Timeline } from '../../src-sim';
+import { returnName, type Timeline } from '../../src-sim';
 import { matches, readTarget, resolve } from '../../src-sim/scenario/condition';
 import { didYouMean, suggest } from '../issue';
 import type { Observe, PredictCheckpoint } from '../schema';
-import { performAll, type Answer, type AnsweredKind, type Key } from './kind';
+import { perform } from '../machines';
+import { arrange, type Answer, type AnsweredKind, type Key } from './kind';
 import { lintPattern } from './patterns';
 
 /** `predict`: the learner says beforehand what the machine will answer. */
 export const predict: AnsweredKind<PredictCheckpoint> = {
   how: 'answered',
+  demonstratesAttempts: false,
 
   lint(source, lint) {
     lint.actions(source.run, ['run']);
+    lint.on(source.on, ['on']);
     const { observe } = source;
     if (typeof observe === 'string') {
       if (resolve(lint.layout, observe) === null) {
@@ -40,14 +43,14 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
       : { type: 'value', label, example: source.example };
   },
 
-  run: (source) => source.run,
+  runs: (source) => source.run,
+  demonstrate: (source) => source.run.map((act) => ({ act })),
 
-  key(source, platform, situation) {
-    const timeline = new Timeline(platform);
-    performAll(timeline, situation);
+  key(source, ground) {
+    const timeline = arrange(ground);
     const probe = probeOf(source.observe, timeline);
     timeline.onMoment = () => probe.look();
-    performAll(timeline, source.run);
+    perform(timeline, this.demonstrate(source, ''));
     const words = probe.value();
     const option = options(source).find(({ value }) => normal(value) === normal(words));
     return {
@@ -72,12 +75,25 @@ export const predict: AnsweredKind<PredictCheckpoint> = {
       [when].flat().some((value) => normal(value) === given),
     );
     const option = options(source).find(({ value }) => normal(value) === given);
+    const passed = given === normal(key.answer);
     return {
-      passed: given === normal(key.answer),
+      passed,
+      points: passed ? source.points : 0,
       feedback: found < 0 ? null : found,
       words: option?.label ?? quoted(String(answer)),
       opened: null,
+      findings: null,
     };
+  },
+
+  doubt: () => null,
+
+  // All other choices, or values that nothing has.
+  mutants(source, { answer: right }, given) {
+    const choices = options(source).map(({ value }) => value);
+    return choices.length > 0
+      ? choices.filter((value) => value !== right && value !== given)
+      : [`${String(right)}0`, 'RUNNABLE 7'];
   },
 };
 

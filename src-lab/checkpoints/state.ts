@@ -9,26 +9,38 @@ export const state: WatchedKind<StateCheckpoint> = {
 
   lint(source, lint) {
     lint.actions(source.way, ['way']);
-    source.goals.forEach(({ condition }, i) => lintCondition(condition, lint, ['goals', i, 'condition']));
-    source.feedback.forEach(({ when }, i) => lintCondition(when, lint, ['feedback', i, 'when']));
+    source.goals.forEach(({ condition, on }, i) => {
+      lintCondition(condition, lint, ['goals', i, 'condition']);
+      lint.on(on, ['goals', i, 'on']);
+    });
+    source.feedback.forEach(({ when, on }, i) => {
+      lintCondition(when, lint, ['feedback', i, 'when']);
+      lint.on(on, ['feedback', i, 'on']);
+    });
   },
 
   form: (source) => ({ type: 'state', goals: source.goals.map(({ say }) => say) }),
 
-  run: (source) => source.way,
+  way: (source) => source.way,
 
-  watch(source, timeline) {
-    const goals = source.goals.length;
-    const conditions = [
-      ...source.goals.map(({ condition }) => condition),
-      ...source.feedback.map(({ when }) => when),
+  watch(source, timelines) {
+    const watched = [
+      ...source.goals.map(({ condition, on }) => ({ condition, on: machineOf(on) })),
+      ...source.feedback.map(({ when, on }) => ({ condition: when, on: machineOf(on) })),
     ];
-    const monitor = new Monitor(timeline, conditions);
+    const monitors = timelines.map(
+      (timeline, i) =>
+        new Monitor(
+          timeline,
+          watched.filter(({ on }) => on === i).map(({ condition }) => condition),
+        ),
+    );
     return {
-      observe: () => monitor.observe(),
+      observe: (i) => monitors[i]?.observe(),
       look() {
-        const verdicts = monitor.verdicts();
-        const findings = verdicts.slice(0, goals);
+        const rest = monitors.map((monitor) => monitor.verdicts());
+        const verdicts = watched.map(({ on }) => rest[on]!.shift()!);
+        const findings = verdicts.slice(0, source.goals.length);
         return {
           passed: findings.every(({ holds }) => holds),
           findings: findings.map(({ expected, observed, moment, event, holds }) => ({
@@ -38,9 +50,14 @@ export const state: WatchedKind<StateCheckpoint> = {
             event,
             holds,
           })),
-          feedback: verdicts.slice(goals).map(({ holds }) => holds),
+          feedback: verdicts.slice(source.goals.length).map(({ holds }) => holds),
         };
       },
     };
   },
 };
+
+/** Index of a machine of a comparison. */
+function machineOf(on: 'a' | 'b' | undefined): number {
+  return on === 'b' ? 1 : 0;
+}

@@ -1,10 +1,19 @@
 import fc from 'fast-check';
 import { z } from 'zod';
-import { ACTIONS, ACTORS, type ActionDeclaration } from '../../src-sim/scenario/action';
+import {
+  ACTIONS,
+  ACTORS,
+  commandOf,
+  type Action,
+  type ActionDeclaration,
+} from '../../src-sim/scenario/action';
+import { CANNOT } from '../checkpoints/schedule';
 import { Input } from '../input';
 import type { Lab } from '../lab';
 import { GIVE_UP } from '../session';
 import { labView } from '../show';
+
+const A_TEXT = 'A text that is long enough to be kept.';
 
 /** Any input that somebody might make in a lab: most are possible there, some are not. */
 export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
@@ -29,15 +38,24 @@ export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
       { weight: 4, arbitrary: fc.record({ kind: kind('jump'), moment: fc.nat(400) }) },
       { weight: 1, arbitrary: fc.record({ kind: kind('reset') }) },
       { weight: 3, arbitrary: fc.record({ kind: kind('goto'), step: one(...steps.map(({ id }) => id)) }) },
+      { weight: 2, arbitrary: fc.record({ kind: kind('look'), at: fc.constantFrom('a', 'b') }) },
+      { weight: 2, arbitrary: fc.record({ kind: kind('arrange'), checkpoint }) },
       {
-        weight: 4,
+        weight: 5,
         arbitrary: fc.record({
           kind: kind('answer'),
           checkpoint,
           answer: fc.oneof(
-            fc.constantFrom('0', '1', GIVE_UP, '', ...options.map(({ value }) => value)),
+            fc.constantFrom('0', '1', GIVE_UP, CANNOT, '', A_TEXT, ...options.map(({ value }) => value)),
             fc.string({ maxLength: 8, unit: 'binary' }),
             fc.shuffledSubarray(items.map(({ id }) => id)),
+            fc.array(
+              actions.map((action) => commandOf(action as Action)),
+              { maxLength: 4 },
+            ),
+            fc.array(one('vmm', ...threads, 'vmm x6', `${threads[0]!} x7`, 'vmm x9999', ' x', ''), {
+              maxLength: 6,
+            }),
           ),
         }),
       },

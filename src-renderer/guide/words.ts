@@ -27,6 +27,9 @@ export const KIND_NAMES: Readonly<Record<Checkpoint['kind'], string>> = {
   predict: 'Predict',
   order: 'Put in order',
   state: 'Make it true',
+  build: 'Write the actions',
+  schedule: 'Choose who goes next',
+  explain: 'Explain',
 };
 
 /** How a checkpoint stands, in a few words; empty while nothing was tried. */

@@ -85,6 +85,22 @@ export class Monitor {
     };
   }
 
+  /** Whether the `i`-th condition holds at the moment that the timeline shows: `verdict` without its words. */
+  holds(i: number): boolean {
+    const { moment } = this.timeline;
+    if (moment > this.observed) this.observe();
+    return this.watches[i]!.holds(moment);
+  }
+
+  /**
+   * What the past has left that can still matter: two histories with equal memories and equal machines stand alike from
+   * here on. It is about the moment shown, which must have been observed.
+   */
+  memory(): string {
+    const { moment } = this.timeline;
+    return this.watches.map((one) => one.memory(moment)).join(';');
+  }
+
   /** Events of later moments than `moment`, oldest first. */
   private since(moment: number): TraceEvent[] {
     const { trace } = this.timeline.machine;
@@ -119,6 +135,8 @@ interface Watch {
   holds(moment: number): boolean;
   observed(moment: number): string;
   place(moment: number): Place | null;
+  /** What of its past can still matter. */
+  memory(moment: number): string;
 }
 
 function watch(condition: Condition, timeline: Timeline): Watch {
@@ -264,6 +282,8 @@ class StateWatch implements Watch {
   readonly expected: string;
   private readonly track = new Track<string>();
   private readonly timed: When;
+  /** What was read last belongs to a line that was left. */
+  private stale = false;
 
   constructor(
     condition: Extract<
@@ -282,13 +302,19 @@ class StateWatch implements Watch {
   }
   event(): void {}
   look(at: Place): void {
-    if (this.probe.changed()) this.track.add(at, this.probe.read());
+    if (this.stale || this.probe.changed()) this.track.add(at, this.probe.read());
+    this.stale = false;
   }
   rewind(moment: number): void {
     this.track.rewind(moment);
+    this.stale = true;
   }
   holds(moment: number): boolean {
     return claims(this.track.until(moment), this.timed, this.test);
+  }
+  memory(moment: number): string {
+    if (this.timed === 'now') return ''; // the machine's bytes say it
+    return decisive(this.track.until(moment), this.timed, this.test) === null ? '0' : '1';
   }
   observed(moment: number): string {
     const entries = this.track.until(moment);
@@ -366,6 +392,11 @@ class CountWatch implements Watch {
     const { length } = this.occurrences.until(moment);
     return length >= this.limits.min && length <= this.limits.max;
   }
+  memory(moment: number): string {
+    const { min, max } = this.limits;
+    const enough = max === Infinity ? min : max + 1;
+    return String(Math.min(enough, this.occurrences.until(moment).length));
+  }
   observed(moment: number): string {
     const found = this.occurrences.until(moment);
     if (found.length === 0) return 'it never happened';
@@ -395,6 +426,9 @@ class OrderWatch implements Watch {
   }
   holds(moment: number): boolean {
     return this.chain(moment).length === this.steps.length;
+  }
+  memory(moment: number): string {
+    return String(this.chain(moment).length);
   }
   observed(moment: number): string {
     const chain = this.chain(moment);
@@ -474,6 +508,12 @@ class CompoundWatch implements Watch {
       if (place !== null) return place;
     }
     return null;
+  }
+
+  memory(moment: number): string {
+    const own =
+      this.timed !== 'now' && decisive(this.track.until(moment), this.timed, Boolean) !== null ? '1' : '';
+    return `(${own}${this.parts.map((part) => part.memory(moment)).join(',')})`;
   }
 
   private note(at: Place): void {

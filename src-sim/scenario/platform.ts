@@ -16,6 +16,12 @@ function ownNames(): ReadonlySet<string> {
   return own;
 }
 
+/** Design variants by name; what is not named is off. */
+export const Switches = z
+  .partialRecord(z.enum(SWITCHES), z.boolean())
+  .meta({ description: 'Design variants of host, module and KVM; what is not named is off' });
+export type Switches = z.infer<typeof Switches>;
+
 /**
  * VM slots by name: how many vCPUs each may have. A slot says what can be; no VM exists until KVM_CREATE_VM.
  *
@@ -43,10 +49,7 @@ export const Platform: z.ZodType<Platform> = z
         minProperties: 1,
         maxProperties: MAX_VMS,
       }),
-    switches: z
-      .partialRecord(z.enum(SWITCHES), z.boolean())
-      .optional()
-      .meta({ description: 'Design variants of host, module and KVM; what is not named is off' }),
+    switches: Switches.optional(),
   })
   .meta({
     id: 'platform',
