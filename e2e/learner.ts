@@ -209,6 +209,17 @@ export class Learner {
     }
   }
 
+  /** Shows one machine of a comparison. */
+  async look(at: 'a' | 'b'): Promise<void> {
+    const radios = this.page.getByRole('group', { name: 'Machine shown' }).getByRole('radio');
+    const wanted = radios.nth(at === 'a' ? 0 : 1);
+    await this.reach(
+      this.page.getByRole('group', { name: 'Machine shown' }).getByRole('radio', { checked: true }),
+    );
+    if (!(await wanted.isChecked())) await this.press(at === 'a' ? 'ArrowUp' : 'ArrowDown');
+    await expect(wanted).toBeChecked();
+  }
+
   /** Goes to a step that the guide names. */
   async step(id: string): Promise<void> {
     const { steps } = this.course.lab;
@@ -239,7 +250,10 @@ export class Learner {
     else if ('jump' in input) await this.command(`jump ${input.jump}`);
     else if ('reset' in input) await this.command('reset');
     else if ('goto' in input) await this.step(input.goto);
-    else if ('answer' in input) {
+    else if ('look' in input) await this.look(input.look);
+    else if ('arrange' in input) {
+      await this.use(this.checkpoint(input.arrange).getByRole('button', { name: 'Set it up', exact: true }));
+    } else if ('answer' in input) {
       await this.answer(input.answer, Array.isArray(input.is) ? input.is : String(input.is));
     } else {
       const hint = this.checkpoint(input.hint).getByRole('button', { name: /^Show (a|the next) hint/ });

@@ -1,22 +1,14 @@
 import { matches } from '../src-sim/scenario/condition';
 import { readAttempt, type Attempt } from './attempt';
-<<<<<<< HEAD
-import { performAll, type Answer, type AnsweredKind } from './checkpoints/kind';
-=======
-import { arrange, type AnsweredKind, type Key } from './checkpoints/kind';
->>>>>>> 0db6742 (Labs: switches, comparisons, offered and locked actions; checkpoints build, schedule, explain; partial credit)
+import { arrange, type Answer, type AnsweredKind, type Key } from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
 import { plain } from './guide';
 import type { Input } from './input';
 import { didYouMean, sortIssues, type LabIssue, type Place } from './issue';
 import { loadLab, type Checkpoint, type Lab, type LabFiles } from './lab';
-<<<<<<< HEAD
-import { answersMeant, otherAnswers } from './mutants';
-import { LabSource, SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
-=======
 import { Machines, perform } from './machines';
-import { SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
->>>>>>> 0db6742 (Labs: switches, comparisons, offered and locked actions; checkpoints build, schedule, explain; partial credit)
+import { answersMeant } from './mutants';
+import { LabSource, SolutionSource, WrongSource, type CheckpointSource, type Facts } from './schema';
 import { keyOf, LabSession } from './session';
 import { canonical } from './transcript';
 import type { Block, CheckpointProgress, Inline } from './view';
@@ -121,8 +113,9 @@ class Checker {
     const say = (blocks: readonly Block[], what: string, path: Path): void => {
       if (wordsOf(blocks).trim() === '') this.inLab(path, `${what} says nothing.`, 'Write words.');
     };
-    checkpoints.forEach(({ id, ask, hints, feedback }, i) => {
+    checkpoints.forEach(({ id, ask, hints, feedback, source, model }, i) => {
       const path = ['checkpoints', i];
+      if (source.kind === 'explain') say(model, `The model answer of "${id}"`, [...path, 'model']);
       say(ask, `The question of "${id}"`, [...path, 'ask']);
       hints.forEach((hint, n) => say(hint.say, `Hint ${n + 1} of "${id}"`, [...path, 'hints', n]));
       feedback.forEach((entry, n) =>
@@ -166,9 +159,10 @@ class Checker {
           `The machine answers: ${key.words}.`,
         );
       }
-      const others = otherAnswers(checkpoint, key, key.answer);
+      const others = kind.mutants(source, key, key.answer, ground);
       const fails = others.some(
-        (other) => kind.unfit(source, other) === null && !kind.grade(source, key, other, 0).passed,
+        (other) =>
+          kind.unfit(source, other, ground) === null && !kind.grade(source, key, other, 0, ground).passed,
       );
       if (others.length > 0 && !fails)
         this.issue('lab.yaml', at, `No answer to "${id}" fails.`, 'Let some answer be wrong.');
@@ -293,7 +287,8 @@ class Checker {
       const once = answers.filter((id) => id === input.checkpoint).length === 1;
       for (const answer of kind.mutants(source, key, input.answer, ground)) {
         this.mutants++;
-        const passes = kind.unfit(source, answer, ground) === null && kind.grade(source, key, answer, 0, ground).passed;
+        const passes =
+          kind.unfit(source, answer, ground) === null && kind.grade(source, key, answer, 0, ground).passed;
         if (once && !passes) continue;
         const session = new LabSession(this.lab, NOBODY);
         for (const [j, { input: other }] of attempt.inputs.entries()) {
@@ -411,22 +406,21 @@ class Checker {
   /** Every feedback is told to somebody: to an answer it is meant for, or else in one of the attempts. */
   feedback(): void {
     this.lab.checkpoints.forEach((checkpoint, i) => {
-      const { source, id } = checkpoint;
+      const { source, id, ground } = checkpoint;
       const kind = kindOf(source);
       checkpoint.feedback.forEach(({ say, misconception }, entry) => {
         const path = ['checkpoints', i, 'feedback', entry];
-        const meant =
-          kind.how === 'answered' ? answersMeant(checkpoint, keyOf(this.lab, checkpoint), entry) : null;
+        const meant = kind.how === 'answered' ? answersMeant(checkpoint, keyOf(checkpoint), entry) : null;
         if (kind.how !== 'answered' || meant === null) {
           if (this.told.get(id)?.has(say[0]!)) return;
           const remedy = 'Write a wrong attempt that meets it, or remove it.';
           this.inLab(path, `No attempt is told this feedback of "${id}" (${misconception}).`, remedy);
           return;
         }
-        const key = keyOf(this.lab, checkpoint);
+        const key = keyOf(checkpoint);
         const isTold = (answer: Answer): boolean => {
-          if (kind.unfit(source, answer) !== null) return false;
-          const graded = kind.grade(source, key, answer, 0);
+          if (kind.unfit(source, answer, ground) !== null) return false;
+          const graded = kind.grade(source, key, answer, 0, ground);
           return !graded.passed && graded.feedback === entry;
         };
         if (meant.some(isTold) || this.told.get(id)?.has(say[0]!)) return;

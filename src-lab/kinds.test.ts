@@ -210,8 +210,8 @@ describe('a sequence of actions', () => {
   test('that cannot be read, or breaks a constraint, is refused with its line and costs nothing', () => {
     const l = atWrite();
     const refusal = (...lines: string[]) => l.refusal(answer('start', lines));
-    expect(refusal(START[0]!, 'vmm KVM_RUNS vm=vmx vcpu=1')).toBe(
-      'Line 2: vmm has no action "KVM_RUNS". Did you mean "KVM_RUN"?',
+    expect(refusal(START[0]!, 'vmm KVM_RUNS vm=vmx vcpu=1')).toContain(
+      'Line 2: vmm has no action "KVM_RUNS". Did you mean "KVM_RUN"',
     );
     expect(refusal('vmm KVM_RUN vm=vmy vcpu=1')).toContain('Line 1: The platform has no VM "vmy".');
     expect(refusal('vmm KVM_SET_SREGS vm=vmx vcpu=1')).toBe(
