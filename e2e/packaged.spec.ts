@@ -81,6 +81,30 @@ test.describe('the packaged application', () => {
 });
 
 test.describe('the packaged program is locked', () => {
+  test('its window reads what it is made of, and nothing beside it', async ({ launch }) => {
+    const app = await launch({ packaged: true });
+    app.expects(/console: Failed to load resource.*404/);
+    const paths = [
+      '/../main/index.js',
+      '/..%2fmain/index.js',
+      '/%2e%2e/preload/index.cjs',
+      '/..%2f..%2fpackage.json',
+      '/..%2f..%2f..%2flabs/facts.json',
+      '/..%2f..%2f..%2fapp.asar',
+      '/%5c..%5cmain%5cindex.js',
+    ];
+    const asked = await app.page.evaluate(
+      (urls) =>
+        Promise.all(
+          urls.map((url) => fetch(url).then(async (answer) => [answer.status, await answer.text()])),
+        ),
+      [`${HOME}/index.html`, ...paths.map((path) => HOME + path)],
+    );
+    const [own, ...others] = asked;
+    expect(own).toEqual([200, expect.stringContaining('<title>Seamlab</title>')]);
+    expect(others).toEqual(paths.map(() => [404, '']));
+  });
+
   test('by the fuses that the posture states, read back from its bytes', async () => {
     const { version: _, resetAdHocDarwinSignature: __, ...wire } = await getCurrentFuseWire(packagedApp());
     const read = Object.fromEntries(
