@@ -1,4 +1,5 @@
-import { readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { writeAtomic } from '../atomic';
 
 /** A file's bytes, or one sentence of why there are none. */
 export type FileRead =
@@ -21,6 +22,25 @@ export function readInput(path: string, limit: number): FileRead {
     return { ok: true, bytes };
   } catch (error) {
     return { ok: false, why: reason((error as NodeJS.ErrnoException).code ?? 'unknown') };
+  }
+}
+
+/**
+ * Writes a file that a user named: whole or not at all; into a pipe or a device as it comes.
+ *
+ * @returns one sentence of why it could not be written, or null.
+ */
+export function writeOutput(path: string, text: string): string | null {
+  try {
+    if (existsSync(path) && statSync(path).isDirectory()) return 'This is a folder, not a file.';
+    if (existsSync(path) && !statSync(path).isFile()) writeFileSync(path, text);
+    else writeAtomic(path, text, 0o644);
+    return null;
+  } catch (error) {
+    const errno = (error as NodeJS.ErrnoException).code ?? 'unknown';
+    return errno === 'ENOENT' || errno === 'ENOTDIR'
+      ? 'There is no such folder.'
+      : `The file cannot be written (${errno}).`;
   }
 }
 

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -79,6 +87,51 @@ describe('seamlab run', () => {
     expect({ status, out }).toEqual({ status: 2, out: '' });
     expect(err).toContain(`${wrong}:5:12: There is no action "KVM_RUNN" of vmm. Did you mean "KVM_RUN"`);
     expect(err.split('\n')).toHaveLength(2);
+  });
+
+  describe('--trace', () => {
+    const scenario = example('td-init-stays-latched');
+    const target = (name: string): string => join(folder, name);
+
+    test('writes trace-cmd text; what is printed is the same as without', async () => {
+      const plain = await seamlab('run', scenario);
+      const { status, out, err } = await seamlab('run', scenario, '--trace', target('a.txt'));
+      expect({ status, out, err }).toEqual({ status: 0, out: plain.out, err: '' });
+      const text = readFileSync(target('a.txt'), 'utf8');
+      expect(text).toMatch(/^cpus=\d+\n/);
+      expect(text).toMatch(/ td\.vcpu1-1002 \[002\] +\d+\.\d{9}: kvm_entry: +vcpu 1, rip 0xfff0\n/);
+    });
+
+    test('graph and perfetto are other formats of the same', async () => {
+      await seamlab('run', '-q', scenario, '--trace', target('b.txt'), '--trace-format', 'graph');
+      expect(readFileSync(target('b.txt'), 'utf8')).toMatch(/^# tracer: function_graph\n/);
+      await seamlab('run', '-q', scenario, '--trace', target('b.json'), '-f', 'perfetto');
+      const { traceEvents, otherData } = JSON.parse(readFileSync(target('b.json'), 'utf8')) as {
+        traceEvents: unknown[];
+        otherData: { title: string };
+      };
+      expect(traceEvents.length).toBeGreaterThan(100);
+      expect(otherData.title).toContain('INIT');
+    });
+
+    test('a format that does not exist, several scenarios, a folder that is not there: status 2 and a sentence', async () => {
+      const format = await seamlab('run', scenario, '--trace', target('c'), '--trace-format', 'xml');
+      expect(format).toMatchObject({ status: 2, out: '' });
+      expect(format.err).toContain('text, graph, perfetto');
+      const several = await seamlab('run', scenario, scenario, '--trace', target('c'));
+      expect(several).toMatchObject({ status: 2, out: '' });
+      expect(several.err).toContain('--trace takes one scenario');
+      const nowhere = await seamlab('run', scenario, '--trace', target('no/such/folder'));
+      expect(nowhere).toMatchObject({
+        status: 2,
+        err: `${target('no/such/folder')}: There is no such folder.\n`,
+      });
+    });
+
+    test('of a wrong file nothing is written', async () => {
+      expect(await seamlab('run', wrong, '--trace', target('d'))).toMatchObject({ status: 2 });
+      expect(existsSync(target('d'))).toBe(false);
+    });
   });
 
   test('a limit: status 3, and how far it came', async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { GradeOptions } from './grade';
 import type { Format } from './gradebook';
+import type { RunOptions } from './run';
 import { STATUS, type Status, type Terminal } from './terminal';
 
 /** Forms in which a gradebook is printed; see gradebook.ts. */
@@ -53,7 +54,16 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
       .option('-b, --bring-up', 'also show what happens inside "boot"')
       .option('-a, --at <moment>', 'print state at this moment instead of the trace', moment)
       .option('-s, --show <paths...>', 'state paths to print, whole or their beginning; default: all')
-      .action(async (files: string[], options: { at?: number; show?: string[] }) => {
+      .option('-t, --trace <file>', 'also write the trace of the one scenario into a file')
+      .addOption(
+        new Option(
+          '-f, --trace-format <format>',
+          'trace-cmd text, function graph, or JSON for ui.perfetto.dev',
+        )
+          .choices(['text', 'graph', 'perfetto'])
+          .default('text'),
+      )
+      .action(async (files: string[], options: RunOptions) => {
         const { runFiles } = await import('./run');
         end(runFiles(files, options, terminal));
       }),
@@ -62,6 +72,7 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
       'seamlab run init.yaml --at 120 --show td.vcpu1.mp_state td.vcpu1.apic',
       'seamlab run --quiet src-sim/scenario/examples/*.yaml',
       'seamlab run init.yaml --json | jq .expectations',
+      'seamlab run init.yaml --quiet --trace init.json --trace-format perfetto',
     ],
   );
   example(

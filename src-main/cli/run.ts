@@ -1,3 +1,6 @@
+import { graphText } from '../../src-sim/export/graph';
+import { perfettoTrace } from '../../src-sim/export/perfetto';
+import { traceText } from '../../src-sim/export/text';
 import { explain } from '../../src-sim/scenario/errors';
 import { nearest, didYouMean } from '../../src-sim/scenario/nearest';
 import { playScenario, type Run } from '../../src-sim/scenario/runner';
@@ -5,7 +8,7 @@ import { faultReport, type FaultReport, type Report } from '../../src-sim/scenar
 import { PLAIN, reportText, summaryText, verdictText, type Paint } from '../../src-sim/scenario/runner-text';
 import { parseScenario } from '../../src-sim/scenario/scenario';
 import { SOURCE_LIMITS } from '../../src-sim/scenario/source';
-import { readInput, utf8 } from './files';
+import { readInput, utf8, writeOutput } from './files';
 import { ANSI, STATUS, worst, type Status, type Terminal } from './terminal';
 
 export interface RunOptions {
@@ -14,10 +17,18 @@ export interface RunOptions {
   readonly bringUp?: true;
   readonly at?: number;
   readonly show?: readonly string[];
+  /** File into which the trace goes. */
+  readonly trace?: string;
+  readonly traceFormat?: TraceFormat;
 }
+export type TraceFormat = 'text' | 'graph' | 'perfetto';
 
 /** `seamlab run FILE...`: runs every file, whatever becomes of the others. */
 export function runFiles(files: readonly string[], options: RunOptions, terminal: Terminal): Status {
+  if (options.trace !== undefined && files.length > 1) {
+    terminal.err('seamlab: --trace takes one scenario: its file would hold the trace of the last only.\n');
+    return STATUS.wrong;
+  }
   return worst(files.map((file) => runFile(file, options, terminal, files.length > 1)));
 }
 
@@ -35,6 +46,15 @@ function runFile(file: string, options: RunOptions, terminal: Terminal, several:
   }
   const run = playScenario(parsed.value);
   const paint = terminal.color ? ANSI : PLAIN;
+  if (options.trace !== undefined) {
+    const why = writeTrace(run.report, options.trace, options.traceFormat ?? 'text');
+    if (why !== null) {
+      terminal.err(`${options.trace}: ${why}\n`);
+      return STATUS.wrong;
+    }
+    if (run.report.omitted > 0)
+      terminal.err(`${options.trace}: ${run.report.omitted} events after the first 100,000 are not in it.\n`);
+  }
   if (options.at !== undefined || options.show !== undefined)
     return look(file, run, options, terminal, paint);
   const { report } = run;
@@ -45,6 +65,18 @@ function runFile(file: string, options: RunOptions, terminal: Terminal, several:
       `${several ? `${paint.strong(`# ${file}`)}\n` : ''}${reportText(report, paint, options.bringUp === true)}`,
     );
   return statusOf(report);
+}
+
+/** Writes a trace whole or not at all. @returns why it could not be written. */
+function writeTrace(report: Report, file: string, format: TraceFormat): string | null {
+  const cpus = Object.keys(report.state).filter((path) => /^cpu\d+\.context$/.test(path)).length;
+  const { title, simulator } = report;
+  const text = {
+    text: () => traceText(report.trace, cpus),
+    graph: () => graphText(report.trace),
+    perfetto: () => `${JSON.stringify(perfettoTrace(report.trace, { title, simulator }))}\n`,
+  }[format]();
+  return writeOutput(file, text);
 }
 
 /** Prints state at one moment. */

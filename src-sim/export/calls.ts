@@ -1,0 +1,40 @@
+import type { TraceEvent } from '../machine/trace';
+
+/** Process id that the trace gives to a thread: the real machine has one, the simulated one none. */
+export const pidOf = ({ cpu }: TraceEvent): number => 1000 + cpu;
+
+/** Seconds since power-on with nine digits, as `trace-cmd report -t` prints them. */
+export function seconds(ns: number): string {
+  return `${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}`;
+}
+
+/** Calls under way, thread by thread, so that a return finds when its call began. */
+export class Calls {
+  private readonly stacks = new Map<string, TraceEvent[]>();
+
+  private of(thread: string): TraceEvent[] {
+    const stack = this.stacks.get(thread);
+    if (stack) return stack;
+    const made: TraceEvent[] = [];
+    this.stacks.set(thread, made);
+    return made;
+  }
+
+  /**
+   * Calls that a new event shows to be over although they never returned: the model gave them up.
+   *
+   * @returns them, innermost first.
+   */
+  givenUp({ thread, depth, type }: TraceEvent): TraceEvent[] {
+    if (type !== 'call' && type !== 'return') return [];
+    const stack = this.of(thread);
+    return stack.splice(type === 'call' ? depth : depth + 1).reverse();
+  }
+  begin(call: TraceEvent): void {
+    this.of(call.thread).push(call);
+  }
+  /** The call that returns; null when the trace begins after it. */
+  end({ thread }: TraceEvent): TraceEvent | null {
+    return this.of(thread).pop() ?? null;
+  }
+}
