@@ -94,6 +94,18 @@ describe('ORD-2: the order of bring-up', () => {
     expect(td.does(step)).toBe(result);
   });
 
+  test('VCPU-1, tdx:INV-12: a vCPU is created with APICv active whatever inhibits it; its first entry finds out', () => {
+    const inhibit = { kvm: 'set_apicv_inhibit', vm: 'td', reason: 'APIC_ID_MODIFIED' };
+    const td = new Bench({ vms: { td: 1 } });
+    for (const step of [create, split, initVm, inhibit, createVcpu]) td.does(step);
+    expect(td.shows('vcpu0.apic.apicv_active')).toBe('1');
+    expect(td.shows('vcpu0.requests').split(' ')).toContain('APICV_UPDATE');
+    for (const step of built.slice(4)) td.does(step);
+    expect(td.shows('td.vm_bugged')).toBe('0');
+    expect(td.does(vcpu('KVM_RUN'))).toBe('-EIO');
+    expect(td.shows('td.vm_bugged')).toBe('1');
+  });
+
   test('RUN-2: KVM_RUN on an AP without INIT_VCPU blocks, and returns -EINTR on a signal', () => {
     const td = new Bench({ vms: { td: 2 } });
     for (const step of [create, split, initVm, createVcpu, vcpu('KVM_CREATE_VCPU', 1)]) td.does(step);

@@ -1,12 +1,7 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
-import {
-  __kvm_set_or_clear_apicv_inhibit,
-  inhibitReason,
-  kvm_apicv_activated,
-  kvm_apicv_init,
-} from './apicv';
+import { __kvm_set_or_clear_apicv_inhibit, inhibitReason, kvm_apicv_init } from './apicv';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
@@ -133,9 +128,11 @@ export const kvm_vm_ioctl_create_vcpu = routine(
       const runnable = !in_kernel || bsp;
       kvm_vcpu.mp_state.set(m, vcpu, runnable ? host.KVM_MP_STATE_RUNNABLE : host.KVM_MP_STATE_UNINITIALIZED);
       kvm_lapic.in_kernel.set(m, apic, in_kernel ? 1 : 0);
-      kvm_lapic.apicv_active.set(m, apic, in_kernel && kvm_apicv_activated(m, l.vm as Ref) ? 1 : 0);
+      // Whatever inhibits it now: the first entry looks at the reasons (kvm_create_lapic).
+      const enable_apicv = !variant.no_apicv.get(m, host.variantRef(m));
+      kvm_lapic.apicv_active.set(m, apic, in_kernel && enable_apicv ? 1 : 0);
       kvm_vcpu.pending_external_vector.set(m, vcpu, -1);
-      if (in_kernel) kvm_make_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
+      if (in_kernel && enable_apicv) kvm_make_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
       kvm_x86_ops.vcpu_load(m, vcpu);
       return at.reset;
     },
