@@ -1,6 +1,6 @@
 import type { Layout, Placement, Ref } from './machine/layout';
 import { Machine, thread, type ThreadInfo } from './machine/machine';
-import { kvm, kvm_vcpu, variant, variantRef, warned } from './kvm/kvm_host';
+import { kvm, kvm_vcpu, seam_fault, variant, variantRef, warned } from './kvm/kvm_host';
 import './kvm/ioctls';
 import { reply } from './kvm/reply';
 import { pcpu } from './platform/pcpu';
@@ -63,6 +63,7 @@ export function powerOn(platform: Platform): World {
     { path: 'warned', record: warned },
     { path: 'reply', record: reply },
     { path: 'variant', record: variant },
+    { path: 'seam_fault', record: seam_fault },
     ...infos.map(({ cpu }) => ({ path: `cpu${cpu}`, record: pcpu })),
     ...slots.map(([name]) => ({ path: name, record: kvm })),
     ...vcpuPaths.map((path) => ({ path, record: kvm_vcpu })),
@@ -71,9 +72,9 @@ export function powerOn(platform: Platform): World {
   const m = new Machine(infos, placements, undefined, layouts.get(key));
   if (layouts.size === MAX_LAYOUTS) layouts.clear();
   layouts.set(key, m.layout);
-  const cpus = m.placed.slice(3, 3 + infos.length);
-  const vmRefs = m.placed.slice(3 + infos.length, 3 + infos.length + slots.length);
-  const vcpuRefs = m.placed.slice(3 + infos.length + slots.length);
+  const cpus = m.placed.slice(4, 4 + infos.length);
+  const vmRefs = m.placed.slice(4 + infos.length, 4 + infos.length + slots.length);
+  const vcpuRefs = m.placed.slice(4 + infos.length + slots.length);
 
   for (const name of SWITCHES) variant[name].set(m, variantRef(m), platform.switches?.[name] ? 1 : 0);
   m.vcpus = vcpuRefs;

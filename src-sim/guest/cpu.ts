@@ -1,19 +1,51 @@
-import { bits, flag, name, num, record, word64 } from '../machine/layout';
+import { bits, flag, name, num, record, word64, type Ref, type Views } from '../machine/layout';
 
 /** An instruction the guest executes next. */
-export const GUEST_OP = ['NONE', 'WRMSR', 'HLT', 'IRET', 'TRIPLE_FAULT', 'TDVMCALL'] as const;
+export const GUEST_OP = [
+  'NONE', 'WRMSR', 'HLT', 'IRET', 'TRIPLE_FAULT', 'TDVMCALL', 'RDMSR', 'CPUID', 'IO', 'MMIO', 'TOUCH', 'VMEXIT',
+] as const; // prettier-ignore
 export const OP_NONE = 0;
 export const OP_WRMSR = 1;
 export const OP_HLT = 2;
 export const OP_IRET = 3;
 export const OP_TRIPLE_FAULT = 4;
 export const OP_TDVMCALL = 5;
+export const OP_RDMSR = 6;
+export const OP_CPUID = 7;
+export const OP_IO = 8;
+export const OP_MMIO = 9;
+export const OP_TOUCH = 10;
+export const OP_VMEXIT = 11;
+
+/** How a memory access is made; `accept` is TDG.MEM.PAGE.ACCEPT. */
+export const ACCESS = ['read', 'write', 'fetch', 'accept'] as const;
+export const ACCESS_FETCH = 2;
+export const ACCESS_ACCEPT = 3;
+/** Which alias of a page is used: without or with the shared bit. */
+export const SPACE = ['private', 'shared'] as const;
+export const SPACE_SHARED = 1;
 
 /** A guest vCPU as the guest itself sees it. For a TD this is protected: KVM cannot read it. */
 export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, seen from inside', {
   op: name(GUEST_OP, 'Instruction to execute next'),
-  msr: num(16, 'MSR that WRMSR names', { source: 'NUM-17', as: 'hex' }),
-  value: word64('Value that WRMSR writes'),
+  msr: num(32, 'MSR that RDMSR or WRMSR names', { source: 'NUM-17', as: 'hex' }),
+  value: word64('Value that WRMSR writes, or that RDMSR has read'),
+  rax: word64('RAX after the last TDCALL: its completion status', { source: 'TDXM-ENTER-25' }),
+  rcx: num(32, 'RCX of a TDVMCALL: which registers it passes', { source: 'EXIT-19', as: 'hex' }),
+  r10: word64('R10: 0 for a standard TDVMCALL; afterwards its status', { source: 'NUM-20' }),
+  r11: word64('R11: leaf of a TDVMCALL; afterwards an output', { source: 'EXIT-2' }),
+  r12: word64('R12', { source: 'EXIT-14' }),
+  r13: word64('R13', { source: 'EXIT-14' }),
+  r14: word64('R14', { source: 'EXIT-14' }),
+  r15: word64('R15', { source: 'EXIT-14' }),
+  page: num(8, 'Page that a memory access concerns'),
+  access: name(ACCESS, 'How it is accessed'),
+  space: name(SPACE, 'Which alias of the page'),
+  exit_reason: num(16, 'Basic reason of the VM exit that it provokes', { source: 'NUM-11' }),
+  exit_qualification: num(32, 'Qualification of that exit', { source: 'EXIT-1', as: 'hex' }),
+  exit_vector: num(8, 'Exception vector of that exit', { source: 'EXIT-12' }),
+  tpr: num(8, 'Virtual TPR', { source: 'NUM-27', as: 'hex' }),
+  gps: num(8, '#GP that the guest has taken', { source: 'PI-33' }),
   if: flag('RFLAGS.IF: interrupts are enabled', { source: 'SDM' }),
   ve_valid: flag('A #VE was delivered and its information not yet fetched', { source: 'tdx:NMI-11' }),
   in_nmi: flag('The NMI handler runs: further NMIs are blocked', { source: 'SDM' }),
@@ -27,3 +59,15 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   virr: bits(256, 'Virtual IRR: vectors harvested from the PIR', { source: 'PI-15' }),
   visr: bits(256, 'Virtual ISR: vectors in service', { source: 'PI-15' }),
 });
+
+/** Virtual processor priority: the higher of TPR and the class in service. @source NUM-27; SDM */
+export function vppr(m: Views, guest: Ref): number {
+  const inService = guest_cpu.visr.highest(m, guest);
+  const tpr = guest_cpu.tpr.get(m, guest);
+  return inService < 0 || tpr >> 4 >= inService >> 4 ? tpr : inService & 0xf0;
+}
+
+/** VMXIP: a vector in the virtual IRR has a class above the virtual PPR. IF and blocking do not count. @source NUM-27, PEND-6 */
+export function vmxip(m: Views, guest: Ref): boolean {
+  return guest_cpu.virr.highest(m, guest) >> 4 > vppr(m, guest) >> 4;
+}

@@ -15,9 +15,12 @@ import {
   vmcs,
   vmcsOf,
 } from '../kvm/kvm_host';
+import { isNativeMsr, nativeRdmsr, nativeWrmsr, raisesGp } from './msr';
+import { operands } from './operands';
+import { touch } from './touch';
 import { tdvps } from '../seam/tdx_module';
 import * as cpu from './cpu';
-import { guest_cpu } from './cpu';
+import { guest_cpu, vppr } from './cpu';
 
 /** Guest code in non-root mode: what the virtual processor does until the next VM exit. */
 
@@ -37,6 +40,11 @@ const guest_takes_nmi = event('guest_takes_nmi', 'mark', 'tdx:NMI-10', { vcpu: '
 const guest_iret = event('guest_iret', 'mark', 'SDM', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The NMI handler on vCPU {vcpu} returns: NMIs are unblocked.'); // prettier-ignore
 
+const guest_gp = event('guest_gp', 'mark', 'PI-33', { vcpu: 'num', msr: 'hex' }, 'vcpu {vcpu} msr {msr}',
+  'The MSR {msr} does not exist: #GP in the guest on vCPU {vcpu}, no exit.'); // prettier-ignore
+const tdcall_refused = event('tdcall_refused', 'mark', 'EXIT-19', { vcpu: 'num', rcx: 'hex' }, 'vcpu {vcpu} rcx {rcx}',
+  'TDG.VP.VMCALL may not pass RAX, RCX or RSP (RCX = {rcx}): the TDX module refuses it, no exit.'); // prettier-ignore
+
 /** VM-exit interruption information. @source TDXM-OUT-14 */
 export const INTR_INFO_NMI = 0x80000202;
 export const INTR_INFO_MCE = 0x80000312;
@@ -54,13 +62,26 @@ const EXIT_HLT = 12;
 const EXIT_MSR_WRITE = 32;
 const EXIT_EOI_INDUCED = 45;
 const EXIT_TDCALL = 77;
+/** Bit 31: the VM entry failed. @source NUM-10 */
+export const ENTRY_FAILURE = 0x8000_0000;
+/** Reasons with which a plain guest leaves for each instruction. */
+const EXIT_REASON_OF: Readonly<Record<number, number>> = {
+  [cpu.OP_WRMSR]: EXIT_MSR_WRITE,
+  [cpu.OP_RDMSR]: 31,
+  [cpu.OP_HLT]: EXIT_HLT,
+  [cpu.OP_CPUID]: 10,
+  [cpu.OP_IO]: 30,
+  [cpu.OP_MMIO]: 49,
+  [cpu.OP_TDVMCALL]: 18, // a plain guest executes VMCALL instead
+};
+/** Bits of RCX that TDG.VP.VMCALL refuses: RAX, RCX and RSP. @source EXIT-19 */
+const RCX_RESERVED = 0x13;
 
-/** A processor without APICv-visible priority: a vector is deliverable above the class in service. @source PI-15 */
+/** A vector is deliverable when its class is above the virtual processor priority. @source PI-15 */
 function deliverable(m: Machine, guest: Ref): number {
   const vector = guest_cpu.virr.highest(m, guest);
   if (vector < 0 || !guest_cpu.if.get(m, guest) || guest_cpu.in_nmi.get(m, guest)) return -1;
-  const inService = guest_cpu.visr.highest(m, guest);
-  return inService < 0 || vector >> 4 > inService >> 4 ? vector : -1;
+  return vector >> 4 > vppr(m, guest) >> 4 ? vector : -1;
 }
 
 /** Runs guest code; answers the basic exit reason. `kvm_vcpu.last_exit` is KVM's business, not decided here. */
@@ -86,6 +107,13 @@ export const guest_run = routine(
   (at) => ({
     resume(m, l) {
       const guest = guestOf(l.vcpu as Ref);
+      const here = thread.cpu.get(m, m.thread) as Ref;
+      const failure = pcpu.entry_failure.get(m, here);
+      if (failure !== 0) {
+        pcpu.entry_failure.set(m, here, 0);
+        kvm_vcpu.intr_info.set(m, l.vcpu as Ref, 0);
+        return m.ret(ENTRY_FAILURE | failure);
+      }
       if (!guest_cpu.started.testAndSet(m, guest)) {
         guest_cpu.if.set(m, guest, 1);
         m.emit(guest_starts, kvm_vcpu.id.get(m, l.vcpu as Ref));
@@ -112,6 +140,7 @@ export const guest_run = routine(
       const vcpu = l.vcpu as Ref;
       const here = thread.cpu.get(m, m.thread) as Ref;
       kvm_vcpu.intr_info.set(m, vcpu, 0);
+      vmcs.exit_qualification.set(m, vmcsOf(vcpu), 0);
       if (pcpu.init_pending.get(m, here)) {
         pcpu.init_pending.set(m, here, 0);
         return m.ret(EXIT_INIT);
@@ -121,7 +150,10 @@ export const guest_run = routine(
         kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_MCE);
         return m.ret(EXIT_EXCEPTION_NMI);
       }
-      if (pcpu.smi_pending.get(m, here)) return m.ret(EXIT_OTHER_SMI); // it stays pending until the host takes it: tdx:SMI-10
+      if (pcpu.smi_pending.get(m, here)) {
+        vmcs.exit_qualification.set(m, vmcsOf(vcpu), pcpu.msmi.get(m, here));
+        return m.ret(EXIT_OTHER_SMI); // it stays pending until the host takes it: tdx:SMI-10
+      }
       if (pcpu.nmi_pending.get(m, here)) {
         pcpu.nmi_pending.set(m, here, 0);
         pcpu.nmi_blocked.set(m, here, 1);
@@ -170,13 +202,40 @@ export const guest_run = routine(
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
         return m.ret(EXIT_TRIPLE_FAULT);
       }
+      if (op === cpu.OP_VMEXIT) {
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        const reason = guest_cpu.exit_reason.get(m, guest);
+        const exception =
+          reason === EXIT_EXCEPTION_NMI ? 0x8000_0300 | guest_cpu.exit_vector.get(m, guest) : 0;
+        kvm_vcpu.intr_info.set(m, vcpu, exception);
+        vmcs.exit_qualification.set(m, vmcsOf(vcpu), guest_cpu.exit_qualification.get(m, guest));
+        return m.ret(reason);
+      }
+      if (op === cpu.OP_TOUCH) {
+        const reason = touch(m, vcpu);
+        if (reason >= 0) return m.ret(reason); // the instruction is executed again: EXIT-18
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        return at.boundary;
+      }
+      if (op === cpu.OP_RDMSR || op === cpu.OP_WRMSR) {
+        const msr = guest_cpu.msr.get(m, guest);
+        const gp = raisesGp(m, vcpu, msr);
+        if (gp || isNativeMsr(m, vcpu, msr, op === cpu.OP_WRMSR)) {
+          guest_cpu.op.set(m, guest, cpu.OP_NONE);
+          if (gp) m.emit(guest_gp, kvm_vcpu.id.get(m, vcpu), msr);
+          else if (op === cpu.OP_WRMSR) nativeWrmsr(m, vcpu, msr);
+          else nativeRdmsr(m, vcpu, msr);
+          return at.boundary;
+        }
+      }
       if (is_td_vcpu(m, vcpu)) {
+        if (op === cpu.OP_TDVMCALL) return at.ve; // no #VE: the guest calls by itself
         m.emit(guest_ve, kvm_vcpu.id.get(m, vcpu), op);
         guest_cpu.ve_valid.set(m, guest, 1);
         return at.boundary;
       }
       guest_cpu.op.set(m, guest, cpu.OP_NONE);
-      return m.ret(op === cpu.OP_HLT ? EXIT_HLT : EXIT_MSR_WRITE);
+      return m.ret(EXIT_REASON_OF[op]!);
     },
     handler(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -191,10 +250,14 @@ export const guest_run = routine(
     ve(m, l) {
       const guest = guestOf(l.vcpu as Ref);
       const op = guest_cpu.op.get(m, guest);
-      const idle = op === cpu.OP_HLT;
       guest_cpu.ve_valid.set(m, guest, 0);
       guest_cpu.op.set(m, guest, cpu.OP_NONE);
-      kvm_vcpu.tdvmcall.set(m, l.vcpu as Ref, idle ? EXIT_HLT : EXIT_MSR_WRITE);
+      operands(m, guest, op);
+      if (guest_cpu.rcx.get(m, guest) & RCX_RESERVED) {
+        guest_cpu.rax.set(m, guest, 0xc000_0100, 1); // OPERAND_INVALID | RCX
+        m.emit(tdcall_refused, kvm_vcpu.id.get(m, l.vcpu as Ref), guest_cpu.rcx.get(m, guest));
+        return at.boundary;
+      }
       return m.ret(EXIT_TDCALL);
     },
   }),

@@ -3,6 +3,7 @@ import './vmx/main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import * as irq from './irq_comm';
 import * as x86 from './x86';
+import * as caps from './x86_caps';
 import * as events from './x86_vcpu_events';
 import * as vm from './x86_vm';
 
@@ -24,6 +25,9 @@ export const VM_IOCTLS = [
   { name: 'KVM_CREATE_PIT2', handler: vm.kvm_vm_ioctl_create_pit },
   { name: 'KVM_GET_PIT2', handler: vm.kvm_vm_ioctl_pit },
   { name: 'KVM_GET_IRQCHIP', handler: vm.kvm_vm_ioctl_irqchip },
+  { name: 'KVM_CAP_EXIT_HYPERCALL', handler: caps.kvm_enable_cap_exit_hypercall },
+  { name: 'KVM_CAP_X86_USER_SPACE_MSR', handler: caps.kvm_enable_cap_user_space_msr },
+  { name: 'KVM_SET_MEMORY_ATTRIBUTES', handler: caps.kvm_vm_ioctl_set_mem_attributes },
 ] as const;
 
 export const VCPU_IOCTLS = [
@@ -44,6 +48,8 @@ export const VCPU_IOCTLS = [
   { name: 'KVM_INTERRUPT', handler: x86.kvm_vcpu_ioctl_interrupt },
   { name: 'KVM_GET_LAPIC', handler: x86.kvm_vcpu_ioctl_get_lapic },
   { name: 'KVM_X86_SET_MCE', handler: x86.kvm_vcpu_ioctl_x86_set_mce },
+  { name: 'KVM_GET_MSRS', handler: caps.msr_io_get },
+  { name: 'KVM_SET_MSRS', handler: caps.msr_io_set },
 ] as const;
 
 export type VmIoctlName = (typeof VM_IOCTLS)[number]['name'];

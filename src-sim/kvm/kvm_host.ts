@@ -2,6 +2,7 @@ import { bits, flag, float, int32, name, num, record, sub, word64, type Ref } fr
 import { KVM_EXIT, type Machine } from '../machine/machine';
 import { pi_desc } from '../platform/posted_intr';
 import { guest_cpu } from '../guest/cpu';
+import { kvm_run } from './kvm_run';
 import { tdr, tdvps } from '../seam/tdx_module';
 import { APICV_INHIBIT_REASONS, MP_STATES } from '../names';
 
@@ -93,21 +94,6 @@ const kvm_lapic = record('kvm_lapic', 'kvm', 'Shadow local APIC', {
   apicv_active: flag('APICv is active for this vCPU', { source: 'VCPU-1' }),
 });
 
-const kvm_run = record('kvm_run', 'vmm', 'The page that KVM_RUN shares with userspace', {
-  exit_reason: int32('Why KVM_RUN returned', { source: 'NUM-2', labels: KVM_EXIT }),
-  immediate_exit: flag('KVM_RUN returns -EINTR at once', { source: 'RUN-3' }),
-  request_interrupt_window: flag('Userspace wants to inject an interrupt', { source: 'tdx:LAPIC-14' }),
-  ready_for_interrupt_injection: flag('KVM_INTERRUPT would be taken now', { source: 'tdx:LAPIC-13' }),
-  if_flag: flag('RFLAGS.IF; of a TD always 0', { source: 'RUN-13' }),
-  cr8: num(8, 'CR8, the task priority; of a TD always 0', { source: 'RUN-13' }),
-  apic_base: num(32, 'IA32_APIC_BASE', { source: 'RUN-13', as: 'hex' }),
-  eoi_vector: num(8, 'eoi.vector', { source: 'EOI-7' }),
-  suberror: num(8, 'internal.suberror', { source: 'NUM-3' }),
-  ndata: num(8, 'internal.ndata', { source: 'EXIT-11' }),
-  data0: word64('internal.data[0]: result of TDH.VP.ENTER', { source: 'EXIT-11' }),
-  data1: word64('internal.data[1]: CPU of the last entry', { source: 'EXIT-11' }),
-});
-
 const kvm_regs = record('kvm_regs', 'kvm', "KVM's copy of guest registers; of a TD only the reset values", {
   rip: num(32, 'RIP', { source: 'x86:SIPI-16', as: 'hex' }),
   cs_selector: num(16, 'CS selector', { source: 'x86:SIPI-12', as: 'hex' }),
@@ -118,6 +104,7 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
   exits: num(32, 'VM exits', { source: 'TRC-5' }),
   irq_exits: num(32, 'External-interrupt exits', { source: 'EXIT-7' }),
   halt_exits: num(32, 'HLT exits', { source: 'HLT-4' }),
+  io_exits: num(32, 'Port I/O exits', { source: 'EXIT-7' }),
   irq_injections: num(32, 'Interrupts injected by KVM', { source: 'PI-38' }),
   request_irq_exits: num(32, 'Returns to userspace because it may inject an interrupt', {
     source: 'tdx:LAPIC-14',
@@ -131,6 +118,8 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
 const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX guest', {
   irq_window: flag('Interrupt-window exiting', { source: 'x86:VMX-2' }),
   entry_intr_info: num(32, 'VM-entry interruption information', { source: 'x86:VMX-3', as: 'hex' }),
+  exit_qualification: num(32, 'Exit qualification', { source: 'EXIT-1', as: 'hex' }),
+  guest_physical_address: word64('Guest physical address of an EPT violation', { source: 'EXIT-1' }),
   nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
   eoi_exit_bitmap: bits(256, 'Vectors whose EOI exits', { source: 'EOI-7' }),
 });
@@ -145,6 +134,42 @@ export const kvm_msi_route = record('kvm_msi_route', 'kvm', 'An MSI route', {
 /** GSIs of the model: 0 to 3. */
 export const GSIS = 4;
 
+/** What TDH.VP.ENTER gives back besides RAX; on a TDVMCALL the guest's registers. @source EXIT-1 */
+const vp_enter_args = record('vp_enter_args', 'kvm', 'Registers of the last TDH.VP.ENTER', {
+  rcx: word64('RCX: exit qualification; of a TDVMCALL the mask of the registers passed', {
+    source: 'EXIT-1',
+  }),
+  rdx: word64('RDX: extended exit qualification', { source: 'EXIT-1' }),
+  r8: word64('R8: guest physical address', { source: 'EXIT-1' }),
+  r10: word64('R10 of a TDVMCALL, and the status that KVM answers', { source: 'NUM-20' }),
+  r11: word64('R11 of a TDVMCALL: the leaf; then an output', { source: 'EXIT-2' }),
+  r12: word64('R12', { source: 'EXIT-14' }),
+  r13: word64('R13', { source: 'EXIT-14' }),
+  r14: word64('R14', { source: 'EXIT-14' }),
+  r15: word64('R15', { source: 'EXIT-14' }),
+});
+
+/** What KVM_RUN does first after an exit to userspace. @source RUN-3 */
+export const COMPLETIONS = [
+  'NONE', 'PIO_OUT', 'PIO_IN', 'MMIO_READ', 'SIMPLE', 'TD_VM_CALL_INFO', 'MAP_GPA', 'HYPERCALL', 'RDMSR', 'WRMSR',
+] as const; // prettier-ignore
+export type Completion = (typeof COMPLETIONS)[number];
+
+/** Secure EPT entry of a private page, as far as KVM and guest bring it. @source TDXM-EPT-4, TDXM-EPT-5 */
+export const SEPT_FREE = 0;
+export const SEPT_PENDING = 1;
+export const SEPT_MAPPED = 2;
+/** Guest pages of the model that are accessed one by one, besides the initial memory. */
+export const PAGES = 8;
+const guest_page = record('guest_page', 'kvm', 'A page of guest memory', {
+  sept: name(['FREE', 'PENDING', 'MAPPED'], 'Secure EPT entry in the TDX module', {
+    source: 'TDXM-EPT-5',
+    layer: 'seam',
+  }),
+  shared_mapped: flag('The shared EPT, or the EPT of a plain guest, maps it', { source: 'EXIT-18' }),
+  shared: flag('Memory attribute: userspace has made it shared', { source: 'EXIT-7' }),
+});
+
 export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   created: flag('KVM_CREATE_VCPU has made it', { source: 'VCPU-1' }),
   cpuid_x2apic: flag('Its CPUID offers X2APIC', { source: 'VCPU-7' }),
@@ -156,7 +181,14 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
     source: 'NUM-13',
   }),
   last_exit: num(16, 'Basic reason of the last VM exit', { source: 'NUM-29' }),
-  tdvmcall: num(16, 'R11 of the last TDVMCALL: the leaf', { source: 'EXIT-2' }),
+  exit_reason: num(32, 'exit_reason.full of the last exit; 0xffffffff for none', {
+    source: 'EXIT-2',
+    as: 'hex',
+  }),
+  complete_userspace_io: name(COMPLETIONS, 'What the next KVM_RUN completes first', { source: 'RUN-3' }),
+  map_gpa_next: word64('MapGPA: next address', { source: 'HLT-12' }),
+  map_gpa_end: word64('MapGPA: end of the range', { source: 'HLT-12' }),
+  args: sub(vp_enter_args),
   intr_info: num(32, 'VM-exit interruption information of the last exit', { source: 'EXIT-1', as: 'hex' }),
   nmi_queued: num(8, 'NMIs raised and not yet processed', { source: 'tdx:NMI-1' }),
   nmi_pending: num(8, 'NMIs to inject', { source: 'tdx:NMI-3' }),
@@ -210,6 +242,15 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
   blockirq_vcpus: num(8, 'vCPUs with KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:IRQ-16' }),
   poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'tdx:SMI-14' }),
   apicv_update_lock: num(16, 'Thread that holds apicv_update_lock', { hidden: true }),
+  hypercall_exit: num(32, 'KVM_CAP_EXIT_HYPERCALL: hypercalls that go to userspace, by bit', {
+    source: 'HLT-12',
+    as: 'hex',
+  }),
+  user_space_msr: num(32, 'KVM_CAP_X86_USER_SPACE_MSR: reasons for which MSR accesses go to userspace', {
+    source: 'NUM-2',
+  }),
+  wait_for_sept_zap: flag('No vCPU may enter: pages are being taken away', { source: 'RUN-10' }),
+  page: sub(guest_page, PAGES),
   module: sub(tdr),
   index: num(8, 'Position among all VMs', { hidden: true }),
   slots: num(8, 'vCPUs it may have', { hidden: true }),
@@ -244,15 +285,32 @@ export const warned = record('warned', 'kvm', 'WARN_ON_ONCE sites that have fire
   vcpu_enter_guest: flag('vcpu_enter_guest: apicv_active is not what the mask implies', {
     source: 'APICV-13',
   }),
+  tdx_handle_exit: flag('tdx_handle_exit: a failed entry of a protected guest that is not NON_RECOVERABLE', {
+    source: 'EXIT-10',
+  }),
   kvm_apic_accept_events: flag('kvm_apic_accept_events: INIT_RECEIVED although INIT is blocked', {
     source: 'INIT-5',
   }),
 });
 
+/** A status that a later SEAMCALL is made to end with. */
+export const seam_fault = record(
+  'seam_fault',
+  'seam',
+  'A status that the next SEAMCALLs of one leaf end with',
+  {
+    times: num(8, 'How many more of them', { source: 'simulator' }),
+    leaf: num(8, 'Leaf', { source: 'NUM-25' }),
+    status: word64('Completion status', { source: 'NUM-21' }),
+    intr_info: num(32, 'R9: VM-exit interruption information', { source: 'EXIT-1', as: 'hex' }),
+  },
+);
+
 /** Where the records that exist once lie among the placements: see `powerOn`. */
 export const warnedRef = (m: Machine): Ref => m.placed[0]!;
 export const replyRef = (m: Machine): Ref => m.placed[1]!;
 export const variantRef = (m: Machine): Ref => m.placed[2]!;
+export const seamFaultRef = (m: Machine): Ref => m.placed[3]!;
 
 /** Reference to the `i`-th vCPU of a VM, 0 to `slots - 1`. */
 export function vcpuAt(m: Machine, vm: Ref, i: number): Ref {
@@ -282,6 +340,8 @@ export const tdvpsOf = (vcpu: Ref): Ref => kvm_vcpu.tdvps.at(vcpu);
 export const guestOf = (vcpu: Ref): Ref => kvm_vcpu.guest.at(vcpu);
 /** The route of a GSI, 0 to `GSIS - 1`. */
 export const routeOf = (vm: Ref, gsi: number): Ref => kvm.gsi.at(vm, gsi);
+export const argsOf = (vcpu: Ref): Ref => kvm_vcpu.args.at(vcpu);
+export const pageAt = (vm: Ref, i: number): Ref => kvm.page.at(vm, i);
 export const vmcsOf = (vcpu: Ref): Ref => kvm_vcpu.vmcs.at(vcpu);
 export const moduleOf = (vm: Ref): Ref => kvm.module.at(vm);
-export { kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat, vmcs };
+export { guest_page, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat, vmcs, vp_enter_args };

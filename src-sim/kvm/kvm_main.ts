@@ -36,6 +36,11 @@ export function kvm_check_request(m: Machine, vcpu: Ref, request: number): boole
 export function KVM_BUG_ON(m: Machine, vm: Ref, site: number): void {
   m.emit(BUG, site);
   kvm.vm_bugged.set(m, vm, 1);
+  kvm_vm_dead(m, vm);
+}
+
+/** The VM is finished: every later ioctl is -EIO, every vCPU is asked to leave. @source RUN-14, EXIT-18 */
+export function kvm_vm_dead(m: Machine, vm: Ref): void {
   kvm.vm_dead.set(m, vm, 1);
   for (let i = 0; i < kvm.slots.get(m, vm); i++) {
     const vcpu = vcpuAt(m, vm, i);
@@ -52,7 +57,8 @@ export type WarnSite =
   | 'kvm_apic_accept_events'
   | 'tdx_vcpu_run'
   | 'vt_refresh_apicv_exec_ctrl'
-  | 'vcpu_enter_guest';
+  | 'vcpu_enter_guest'
+  | 'tdx_handle_exit';
 
 /** WARN_ON_ONCE: the first time since power-on shows, later ones are silent. @source INIT-13 */
 export function warnOnce(m: Machine, site: WarnSite, vcpu: Ref): void {

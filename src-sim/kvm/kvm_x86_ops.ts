@@ -1,6 +1,7 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import type { Routine } from '../machine/routine';
+import type { Completion } from './kvm_host';
 
 /**
  * What generic x86 code asks of the vendor module, as `struct kvm_x86_ops` does. `vmx/main.ts` fills it in; every op
@@ -37,6 +38,8 @@ export interface KvmX86Ops {
   has_emulated_smbase(m: Machine, vcpu: Ref): boolean;
   /** Answers the exit fastpath (NUM-14). */
   readonly vcpu_run: Routine<'vcpu' | 'immediate_exit'>;
+  /** Takes what userspace has done for the guest. @returns 1 to go on, 0 for another exit. */
+  complete_userspace_io(m: Machine, vcpu: Ref, what: Completion): number;
   handle_exit_irqoff(m: Machine, vcpu: Ref): void;
   /** Answers 1 (stay in KVM_RUN), 0 (to userspace) or a negative errno. */
   readonly handle_exit: Routine<'vcpu' | 'fastpath'>;

@@ -7,9 +7,18 @@ import { KVM_EXIT } from '../machine/machine';
 /** VMX exit reasons, basic. @source NUM-11 */
 export const EXIT_REASON: Readonly<Record<number, string>> = {
   0: 'EXCEPTION_NMI', 1: 'EXTERNAL_INTERRUPT', 2: 'TRIPLE_FAULT', 3: 'INIT_SIGNAL', 4: 'SIPI_SIGNAL', 6: 'OTHER_SMI',
-  7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 30: 'IO_INSTRUCTION', 31: 'MSR_READ',
-  32: 'MSR_WRITE', 45: 'EOI_INDUCED', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
+  7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 9: 'TASK_SWITCH', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 30: 'IO_INSTRUCTION',
+  31: 'MSR_READ', 32: 'MSR_WRITE', 33: 'INVALID_STATE', 34: 'MSR_LOAD_FAIL', 41: 'MCE_DURING_VMENTRY', 74: 'BUS_LOCK',
+  75: 'NOTIFY', 45: 'EOI_INDUCED', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
 }; // prettier-ignore
+/** As kvm_exit prints it: a failed entry carries a flag. Its number is the basic reason + FAILED. @source NUM-10 */
+export const FAILED = 0x1_0000;
+const EXIT_REASON_SHOWN: Readonly<Record<number, string>> = {
+  ...EXIT_REASON,
+  [FAILED + 33]: 'INVALID_STATE FAILED_VMENTRY',
+  [FAILED + 34]: 'MSR_LOAD_FAIL FAILED_VMENTRY',
+  [FAILED + 41]: 'MCE_DURING_VMENTRY FAILED_VMENTRY',
+};
 
 const EDGE_LEVEL = ['edge', 'level'];
 /** As the kernel prints them: `kvm_deliver_mode` and the shorthands of `kvm_apic_ipi`. */
@@ -20,8 +29,8 @@ const NO_YES = ['no', 'yes'];
 export const kvm_entry = event('kvm_entry', 'tracepoint', 'TRC-1', { vcpu: 'num', rip: 'hex' }, 'vcpu {vcpu}, rip {rip}',
   '{who}: KVM enters the guest.'); // prettier-ignore
 export const kvm_exit = event('kvm_exit', 'tracepoint', 'TRC-1',
-  { vcpu: 'num', reason: EXIT_REASON, rip: 'hex', info1: 'hex', intr_info: 'hex' },
-  'vcpu {vcpu} reason {reason} rip {rip} info1 {info1} info2 0x0 intr_info {intr_info} error_code 0x0',
+  { vcpu: 'num', reason: EXIT_REASON_SHOWN, rip: 'hex', info1: 'hex', intr_info: 'hex', info2: 'hex' },
+  'vcpu {vcpu} reason {reason} rip {rip} info1 {info1} info2 {info2} intr_info {intr_info} error_code 0x0',
   '{who}: the guest exits, reason {reason}.'); // prettier-ignore
 /** A call that a signal cut short is printed as `restart`, whatever the reason says. @source TRC-1 */
 const USERSPACE_EXIT = { ...KVM_EXIT, [-1]: 'restart' };
@@ -39,10 +48,10 @@ export const kvm_apic_ipi = event('kvm_apic_ipi', 'tracepoint', 'TRC-1',
   { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, level: ['de-assert', 'assert'], trigger_mode: EDGE_LEVEL, shorthand: IPI_SHORTHAND },
   'dst {dst} vec {vec} ({delivery_mode}|physical|{level}|{trigger_mode}|{shorthand})',
   '{who} sends an IPI to APIC id {dst}: {delivery_mode}, vector {vec}.'); // prettier-ignore
-export const kvm_apic = event('kvm_apic', 'tracepoint', 'TRC-1', { reg: 'hex', value: 'hex' }, 'apic_write {reg} = {value}',
-  '{who}: KVM emulates a write of {value} to APIC register {reg}.'); // prettier-ignore
-export const kvm_msr = event('kvm_msr', 'tracepoint', 'TRC-1', { ecx: 'hex', data: 'u64', exception: NO_YES },
-  'msr_write {ecx} = {data} (exception: {exception})', '{who}: KVM emulates a write of MSR {ecx}.'); // prettier-ignore
+export const kvm_apic = event('kvm_apic', 'tracepoint', 'TRC-1', { reg: 'hex', value: 'hex', rw: ['write', 'read'] }, 'apic_{rw} {reg} = {value}',
+  '{who}: KVM emulates a {rw} of APIC register {reg}: {value}.'); // prettier-ignore
+export const kvm_msr = event('kvm_msr', 'tracepoint', 'TRC-1', { ecx: 'hex', data: 'u64', exception: NO_YES, rw: ['write', 'read'] },
+  'msr_{rw} {ecx} = {data} (exception: {exception})', '{who}: KVM emulates a {rw} of MSR {ecx}.'); // prettier-ignore
 export const kvm_apic_accept_irq = event('kvm_apic_accept_irq', 'tracepoint', 'PI-4',
   { apicid: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL },
   'apicid {apicid} vec {vec} ({delivery_mode}|{trigger_mode})',
@@ -100,6 +109,7 @@ export const irq_injection_lost = event('irq_injection_lost', 'mark', 'tdx:LAPIC
   'KVM marks the interrupt of vCPU {vcpu} injected, but a TD has no event injection: the guest never gets it.'); // prettier-ignore
 export const WARN_SITES = [
   'tdx_vcpu_reset', 'kvm_apic_accept_events', 'tdx_vcpu_run', 'vt_refresh_apicv_exec_ctrl', 'vcpu_enter_guest',
+  'tdx_handle_exit',
 ]; // prettier-ignore
 export const WARN = event('WARN', 'mark', 'INIT-13', { site: WARN_SITES, vcpu: 'num' }, '{site} vcpu {vcpu}',
   'WARN_ON_ONCE in {site}: vCPU {vcpu}. The kernel log shows a stack trace; nothing else happens.'); // prettier-ignore
@@ -123,7 +133,14 @@ export const host_nmi_nested = event('host_nmi_nested', 'mark', 'tdx:NMI-25', { 
   'A second NMI interrupts the first handler on CPU {cpu}: {harm}.'); // prettier-ignore
 export const smi_handled = event('smi_handled', 'mark', 'tdx:SMI-10', { cpu: 'num' }, 'cpu {cpu}',
   'CPU {cpu} is back in the host and takes the SMI at once.'); // prettier-ignore
-export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff', 'vt_smi_allowed', 'vt_refresh_apicv_exec_ctrl'] }, '{site}',
+export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff', 'vt_smi_allowed', 'vt_refresh_apicv_exec_ctrl', 'tdx_handle_exit', 'tdx_handle_ept_violation', 'tdx_mem_page_aug'] }, '{site}',
   'KVM_BUG_ON in {site}: the VM is bugged, every later ioctl is -EIO.'); // prettier-ignore
 export const mp_state_read = event('mp_state_read', 'mark', 'INIT-11', { vcpu: 'num', mp_state: MP_STATES }, 'vcpu {vcpu} mp_state {mp_state}',
   'Userspace reads mp_state {mp_state} of vCPU {vcpu}.'); // prettier-ignore
+
+export const kvm_page_fault = event('kvm_page_fault', 'tracepoint', 'EXIT-18', { vcpu: 'num', address: 'u64', error_code: 'hex' },
+  'vcpu {vcpu} address {address} error_code {error_code}', 'KVM handles a page fault of vCPU {vcpu} at {address}.'); // prettier-ignore
+export const guest_access_before_accept = event('guest_access_before_accept', 'mark', 'EXIT-18', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The guest on vCPU {vcpu} uses a page that it has not accepted: KVM kills the VM.'); // prettier-ignore
+export const unexpected_exception = event('unexpected_exception', 'mark', 'EXIT-12', { vcpu: 'num', vector: 'num' }, 'vcpu {vcpu} vector {vector}',
+  'The second posting of the series logs the exception {vector} of vCPU {vcpu}; later ones are silent.'); // prettier-ignore

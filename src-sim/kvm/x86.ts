@@ -267,7 +267,7 @@ export function post_kvm_run_save(m: Machine, vcpu: Ref): void {
   const run = host.runOf(vcpu);
   const td = host.is_td_vcpu(m, vcpu);
   kvm_run.if_flag.set(m, run, td ? 0 : guest_cpu.if.get(m, host.guestOf(vcpu))); // a TD's RFLAGS cannot be read
-  kvm_run.cr8.set(m, run, 0); // no guest of the model raises its task priority
+  kvm_run.cr8.set(m, run, td ? 0 : guest_cpu.tpr.get(m, host.guestOf(vcpu)) >> 4);
   kvm_run.apic_base.set(m, run, kvm_lapic.base.get(m, host.apicOf(vcpu)));
   kvm_run.ready_for_interrupt_injection.set(m, run, readyForInterruptInjection(m, vcpu) ? 1 : 0);
 }
@@ -290,7 +290,7 @@ export const kvm_arch_vcpu_ioctl_run = routine(
       woken: ['Process INIT and SIPI.', 'x86:SIPI-24'],
       again: ['Return -EAGAIN, or -EINTR with KVM_EXIT_INTR on a signal.', 'x86:SIPI-24'],
       immediate: [
-        'Registers cannot be synchronized with a protected guest; immediate_exit: -EINTR, exit_reason unchanged.',
+        'Registers cannot be synchronized with a protected guest; complete an exit; immediate_exit: -EINTR.',
         'RUN-3',
       ],
       pre_run: ['Is the vCPU, and for a TD the TD, ready to run?', 'RUN-4'],
@@ -315,6 +315,13 @@ export const kvm_arch_vcpu_ioctl_run = routine(
     },
     immediate(m, l) {
       if (l.asked & RUN_SYNC_REGS && registersProtected(m, l.vcpu as Ref)) return m.ret(E('EINVAL')); // VM-7
+      const vcpu = l.vcpu as Ref;
+      const pending = kvm_vcpu.complete_userspace_io.get(m, vcpu);
+      if (pending !== 0) {
+        kvm_vcpu.complete_userspace_io.set(m, vcpu, 0);
+        const r = kvm_x86_ops.complete_userspace_io(m, vcpu, host.COMPLETIONS[pending]!);
+        if (r <= 0) return m.ret(r);
+      }
       return l.immediate_exit ? m.ret(E('EINTR')) : at.pre_run;
     },
     pre_run(m, l) {

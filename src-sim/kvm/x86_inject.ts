@@ -2,7 +2,7 @@ import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
 import * as host from './kvm_host';
-import { guest_cpu } from '../guest/cpu';
+import { guest_cpu, vmxip } from '../guest/cpu';
 import { kvm_lapic, kvm_vcpu } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
@@ -62,7 +62,7 @@ export function kvm_cpu_has_injectable_intr(m: Machine, vcpu: Ref): boolean {
   const apic = host.apicOf(vcpu);
   if (kvm_lapic.apicv_active.get(m, apic) || kvm_lapic.guest_apic_protected.get(m, apic)) return false;
   const guest = host.guestOf(vcpu);
-  return guest_cpu.virr.highest(m, guest) >> 4 > guest_cpu.visr.highest(m, guest) >> 4;
+  return vmxip(m, guest);
 }
 
 /** Takes the vector to inject: IRR to ISR, or the external one. @source x86:LAPIC-26 */

@@ -7,7 +7,7 @@ export const KVM_EXIT: Readonly<Record<number, string>> = {
   0: 'KVM_EXIT_UNKNOWN', 1: 'KVM_EXIT_EXCEPTION', 2: 'KVM_EXIT_IO', 3: 'KVM_EXIT_HYPERCALL', 5: 'KVM_EXIT_HLT',
   6: 'KVM_EXIT_MMIO', 7: 'KVM_EXIT_IRQ_WINDOW_OPEN', 8: 'KVM_EXIT_SHUTDOWN', 9: 'KVM_EXIT_FAIL_ENTRY',
   10: 'KVM_EXIT_INTR', 17: 'KVM_EXIT_INTERNAL_ERROR', 24: 'KVM_EXIT_SYSTEM_EVENT', 26: 'KVM_EXIT_IOAPIC_EOI',
-  39: 'KVM_EXIT_MEMORY_FAULT', 40: 'KVM_EXIT_TDX',
+  29: 'KVM_EXIT_X86_RDMSR', 30: 'KVM_EXIT_X86_WRMSR', 39: 'KVM_EXIT_MEMORY_FAULT', 40: 'KVM_EXIT_TDX',
 }; // prettier-ignore
 
 /** `idle`: in userspace, no call under way. `waiting`: for a mutex. `blocked`: asleep in KVM. `in-guest`: the guest has nothing to do. */
@@ -39,6 +39,8 @@ export const WHY = {
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
   no_irqfd: 'No eventfd is bound to that GSI. Bind one with KVM_IRQFD.',
+  module_fatal: 'The TDX module shuts itself down on this platform; that is outside the model.',
+  no_kvm: 'kvm_intel did not load: there is no /dev/kvm.',
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
 } as const satisfies Record<string, string>;
 export type Why = keyof typeof WHY;

@@ -21,6 +21,11 @@ export const pcpu = record('pcpu', 'hardware', 'A host CPU', {
   smi_pending: flag('An SMI waits', { source: 'tdx:SMI-10' }),
   msmi: flag('The SMI that waits is a machine check: MSMI', { source: 'tdx:SMI-13' }),
   mce_pending: flag('A machine check waits', { source: 'EXIT-13' }),
+  entry_failure: num(8, 'Basic reason with which the next VM entry fails, 0 for none', { source: 'EXIT-10' }),
+  stepping: flag('The next exit comes so soon that the stepping filter of the TDX module takes it', {
+    source: 'tdx:NMI-28',
+  }),
+  lapic_disabled: flag('The physical local APIC is disabled', { source: 'tdx:NMI-28' }),
   nmi_depth: num(8, 'Host NMI handlers under way', { source: 'tdx:NMI-25' }),
   nmis: num(8, 'NMIs that the host has handled', { source: 'tdx:NMI-21' }),
   index: num(8, 'CPU number', { hidden: true }),

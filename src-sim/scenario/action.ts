@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { APICV_INHIBIT_REASONS, CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+import {
+  APICV_INHIBIT_REASONS, CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, MSR_INDEX, SEAMCALL_LEAVES, SEAMCALL_STATUS, SHORTHANDS, TDVMCALL_STATUS,
+} from '../names'; // prettier-ignore
 
 /** Name of a VM slot of the platform, such as `td`. State paths begin with it. */
 export const VmName = z
@@ -17,6 +19,21 @@ const ApicDest = z
   .meta({ description: 'Destination x2APIC id, 0 to 0xffffffff' });
 const DeliveryMode = z.enum(DELIVERY_MODES).meta({ description: 'Bits 10:8 of the ICR or of the MSI data' });
 const TriggerMode = z.enum(['EDGE', 'LEVEL']).meta({ description: 'Bit 15 of the ICR or of the MSI data' });
+const Msr = z.int().min(0).max(0xffff_ffff).meta({ description: 'MSR index' });
+const Word = z
+  .int()
+  .min(0)
+  .max(Number.MAX_SAFE_INTEGER)
+  .default(0)
+  .meta({ description: 'Register value, at most 2^53 - 1' });
+const MsrChoice = z.enum(Object.keys(MSR_INDEX) as [keyof typeof MSR_INDEX]);
+const Page = z
+  .int()
+  .min(0)
+  .max(7)
+  .default(0)
+  .meta({ description: 'One of eight pages besides the initial memory' });
+const Direction = z.enum(['IN', 'OUT']).default('OUT').meta({ description: 'IN reads, OUT writes' });
 /** What one action is: who does it, what it is called, which parameters it takes, what it means, who says so. */
 export interface ActionDeclaration {
   readonly doc: string;
@@ -187,6 +204,58 @@ export const ACTIONS = {
       trigger_mode: TriggerMode.default('EDGE'),
       level: Bit.default(1).meta({ description: 'Level bit of a level-triggered message' }),
     }),
+    answer: declare(
+      'Userspace writes its answer into the kvm_run page, for the next KVM_RUN to complete.',
+      'EXIT-15',
+      {
+        ...onVcpu,
+        ret: z
+          .enum(Object.keys(TDVMCALL_STATUS) as [keyof typeof TDVMCALL_STATUS])
+          .default('SUCCESS')
+          .meta({ description: 'tdx.ret; hypercall.ret and msr.error are 0 for SUCCESS' }),
+        data: Word.meta({ description: 'Value read: io, mmio, msr, tdx.get_tdvmcall_info.r11' }),
+      },
+    ),
+    KVM_CAP_EXIT_HYPERCALL: declare('Lets hypercalls go to userspace: KVM_EXIT_HYPERCALL.', 'HLT-12', {
+      ...onVm,
+      mask: z
+        .int()
+        .min(0)
+        .max(0x7fff_ffff)
+        .default(0x1000)
+        .meta({ description: 'Hypercalls by bit; bit 12 is KVM_HC_MAP_GPA_RANGE, the only one there is' }),
+    }),
+    KVM_CAP_X86_USER_SPACE_MSR: declare(
+      'Lets refused MSR accesses go to userspace: KVM_EXIT_X86_RDMSR and KVM_EXIT_X86_WRMSR.',
+      'NUM-2',
+      {
+        ...onVm,
+        mask: z
+          .int()
+          .min(0)
+          .max(15)
+          .default(1)
+          .meta({ description: 'Reasons: INVAL 1, UNKNOWN 2, FILTER 4; others are refused' }),
+      },
+    ),
+    KVM_SET_MEMORY_ATTRIBUTES: declare('Makes a page private or shared.', 'EXIT-7', {
+      ...onVm,
+      page: Page,
+      private: z
+        .boolean()
+        .meta({ description: 'KVM_MEMORY_ATTRIBUTE_PRIVATE; set for every page at the start' }),
+    }),
+    KVM_GET_MSRS: declare('Reads a list of MSRs; stops at the first that is refused.', 'RUN-17', {
+      ...onVcpu,
+      first: MsrChoice,
+      second: MsrChoice.optional(),
+      third: MsrChoice.optional(),
+    }),
+    KVM_SET_MSRS: declare(
+      'Writes a list of MSRs, each with the value it has; stops at the first that is refused.',
+      'RUN-17',
+      { ...onVcpu, first: MsrChoice, second: MsrChoice.optional(), third: MsrChoice.optional() },
+    ),
     signal: declare('Sends a signal to the thread of a vCPU, as pthread_kill does.', 'RUN-5', onVcpu),
   },
   guest: {
@@ -230,6 +299,63 @@ export const ACTIONS = {
         .max(0xffff_ffff)
         .meta({ description: 'Value written; a deadline in ns of virtual time' }),
     }),
+    RDMSR: declare('The guest reads an MSR.', 'PI-33', { ...onVcpu, msr: Msr }),
+    WRMSR: declare('The guest writes an MSR.', 'PI-33', { ...onVcpu, msr: Msr, value: Word }),
+    CPUID: declare('The guest executes CPUID for a leaf that the TDX module leaves to the host.', 'EXIT-7', {
+      ...onVcpu,
+      leaf: z.int().min(0).max(0xffff_ffff).default(1).meta({ description: 'EAX' }),
+    }),
+    IO: declare('The guest executes IN or OUT.', 'EXIT-7', {
+      ...onVcpu,
+      direction: Direction,
+      port: z.int().min(0).max(0xffff).default(0x3f8).meta({ description: 'Port' }),
+      size: z.int().min(0).max(8).default(1).meta({ description: 'Bytes; 1, 2 and 4 are valid' }),
+      value: z.int().min(0).max(0xffff_ffff).default(0).meta({ description: 'Value for OUT' }),
+    }),
+    MMIO: declare('The guest reads or writes a device register in memory.', 'EXIT-7', {
+      ...onVcpu,
+      direction: Direction,
+      gpa: Word.default(0xd000_0000).meta({ description: 'Address; the shared bit of a TD is added' }),
+      size: z.int().min(0).max(16).default(4).meta({ description: 'Bytes; 1, 2, 4 and 8 are valid' }),
+      value: Word.meta({ description: 'Value for a write' }),
+    }),
+    TDVMCALL: declare('The guest calls the host: TDG.VP.VMCALL with these registers.', 'EXIT-14', {
+      ...onVcpu,
+      r10: Word.meta({ description: 'R10; 0 for the standard leaves' }),
+      leaf: z.int().min(0).max(0xffff_ffff).meta({ description: 'R11' }),
+      r12: Word,
+      r13: Word,
+      r14: Word,
+      r15: Word,
+      rcx: z
+        .int()
+        .min(0)
+        .max(0xffff)
+        .default(0xfc00)
+        .meta({ description: 'Registers that are passed, by bit; bits 0, 1 and 4 are refused' }),
+    }),
+    TOUCH: declare('The guest accesses one of eight pages of memory.', 'EXIT-18', {
+      ...onVcpu,
+      page: Page,
+      space: z
+        .enum(['private', 'shared'])
+        .default('private')
+        .meta({ description: 'Which alias of the page' }),
+      access: z
+        .enum(['read', 'write', 'fetch', 'accept'])
+        .default('read')
+        .meta({ description: 'accept: TDG.MEM.PAGE.ACCEPT' }),
+    }),
+    VMEXIT: declare(
+      'Something in the guest makes the processor leave it with this reason; how it comes about is not modelled.',
+      'EXIT-8',
+      {
+        ...onVcpu,
+        reason: z.int().min(0).max(127).meta({ description: 'Basic exit reason' }),
+        qualification: z.int().min(0).max(0xffff_ffff).default(0).meta({ description: 'Exit qualification' }),
+        vector: z.int().min(0).max(31).default(14).meta({ description: 'Exception vector, for reason 0' }),
+      },
+    ),
     HLT: declare('The guest executes HLT.', 'HLT-1', {
       ...onVcpu,
       interrupts: z
@@ -250,6 +376,11 @@ export const ACTIONS = {
         reason: z.enum(APICV_INHIBIT_REASONS).meta({ description: 'kvm_apicv_inhibit (APICV-4)' }),
         set: z.boolean().default(true).meta({ description: 'false: clear it' }),
       },
+    ),
+    tdx_no_vcpus_enter: declare(
+      'KVM keeps every vCPU out of the TD while it takes a page away.',
+      'RUN-10',
+      onVm,
     ),
     kvm_vcpu_reset: declare('A hypothetical caller in KVM resets the vCPU.', 'INIT-13', {
       ...onVcpu,
@@ -276,6 +407,45 @@ export const ACTIONS = {
         .default(0xec)
         .meta({ description: 'Host vector, 32 to 255; 0xec is the local timer' }),
     }),
+    ENTRY_FAILURE: declare('The next VM entry on the CPU of the vCPU fails.', 'EXIT-10', {
+      ...onVcpu,
+      reason: z
+        .enum(['INVALID_STATE', 'MSR_LOAD_FAIL', 'MCE_DURING_VMENTRY'])
+        .default('MCE_DURING_VMENTRY')
+        .meta({ description: 'Basic reasons 33, 34 and 41' }),
+    }),
+    STEP: declare(
+      'The next exit of the vCPU comes so soon that the stepping filter of the TDX module takes it.',
+      'tdx:NMI-28',
+      {
+        ...onVcpu,
+        lapic: z
+          .enum(['enabled', 'disabled'])
+          .default('enabled')
+          .meta({ description: 'Physical local APIC, without which the module cannot step' }),
+      },
+    ),
+    SEAMCALL_STATUS: declare(
+      'Makes the next SEAMCALLs of one leaf end with a status, without their work.',
+      'NUM-22',
+      {
+        leaf: z
+          .enum(Object.keys(SEAMCALL_LEAVES) as [keyof typeof SEAMCALL_LEAVES])
+          .default('TDH.VP.ENTER')
+          .meta({ description: 'Leaf' }),
+        status: z
+          .enum(Object.keys(SEAMCALL_STATUS) as [keyof typeof SEAMCALL_STATUS])
+          .meta({ description: 'Status' }),
+        reason: z
+          .int()
+          .min(0)
+          .max(0xffff_ffff)
+          .default(0)
+          .meta({ description: 'For TDH.VP.ENTER: exit reason, added to the low half' }),
+        intr_info: z.int().min(0).max(0xffff_ffff).default(0).meta({ description: 'For TDH.VP.ENTER: R9' }),
+        times: z.int().min(1).max(100).default(1).meta({ description: 'How many of them' }),
+      },
+    ),
     INIT: declare('The platform asserts INIT at the physical CPU on which the vCPU runs.', 'INIT-15', onVcpu),
   },
   boot: {

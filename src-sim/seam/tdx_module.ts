@@ -30,6 +30,7 @@ export const tdvps = record('tdvps', 'seam', 'TD vCPU state in the TDX module', 
   pages: num(8, 'TDVPS pages beyond the root', { source: 'TDXM-BUILD-7' }),
   last_exit_vmcall: flag('LAST_TD_EXIT is TDVMCALL', { source: 'TDXM-VCPU-2' }),
   pend_nmi: num(8, 'PEND_NMI: one NMI is to be injected as soon as possible', { source: 'NUM-26' }),
+  ext_qualification: num(32, 'Extended exit qualification of an EPT violation', { source: 'TDXM-OUT-12' }),
   nmi_window: flag('NMI-window exiting is on', { source: 'tdx:NMI-10' }),
   vmcs: sub(posted_intr_vmcs),
 });

@@ -1,4 +1,4 @@
-import type { Layer, Ref } from '../machine/layout';
+import type { Layer, Ref, Word64 } from '../machine/layout';
 import { last, OUTCOME_KIND, thread, WHY, type Machine, type Why } from '../machine/machine';
 import { returnName } from '../machine/trace';
 import * as cpu from '../guest/cpu';
@@ -6,17 +6,10 @@ import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
 import {
-  guestOf,
-  kvm,
-  kvm_msi_route,
-  kvm_vcpu,
-  routeOf,
-  variant,
-  variantRef,
-  VM_DEFAULT,
-  VM_NONE,
-  VM_TDX,
-} from '../kvm/kvm_host';
+  guestOf, kvm, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
+} from '../kvm/kvm_host'; // prettier-ignore
+import * as run from '../kvm/kvm_run';
+import { tdx_no_vcpus_enter } from '../kvm/vmx/tdx';
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
 import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
 import * as ops from '../kvm/kvm_x86_ops';
@@ -26,7 +19,9 @@ import { packCapabilities } from '../kvm/vmx/tdx';
 import { RUN_IMMEDIATE_EXIT, RUN_REQUEST_INTERRUPT_WINDOW, RUN_SYNC_REGS } from '../kvm/x86';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { packVcpuEvents } from '../kvm/x86_vcpu_events';
-import { CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, SHORTHANDS } from '../names';
+import {
+  CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, MSR_INDEX, SEAMCALL_LEAVES, SEAMCALL_STATUS, SHORTHANDS, TDVMCALL_STATUS, type MsrName,
+} from '../names'; // prettier-ignore
 import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
 import { host_nmi_handled, host_nmi_nested, smi_handled } from '../kvm/trace';
 import { inNonRoot, pcpu, SEAM_NON_ROOT, SEAM_ROOT, sendIpi } from '../platform/pcpu';
@@ -91,6 +86,32 @@ const tdxVcpu =
   (id: number): Begin<Action> =>
   (t) =>
     vcpuCall(t, 'KVM_MEMORY_ENCRYPT_OP', id);
+
+/** A register value from a number that may have 53 bits. */
+function setWord(m: Machine, field: Word64, ref: Ref, value: number): void {
+  field.set(m, ref, Math.floor(value / 0x1_0000_0000), value % 0x1_0000_0000);
+}
+
+/** An instruction whose operands lie in registers of a TDVMCALL: R11 to R15. */
+function instructWith(t: Target, op: number, ...registers: readonly number[]): Why | null {
+  const refused = instruct(t, op);
+  if (refused !== null) return refused;
+  const { r11, r12, r13, r14, r15 } = guest_cpu;
+  const fields = [r11, r12, r13, r14, r15];
+  fields.forEach((field, i) => setWord(t.m, field, guestOf(t.vcpu), registers[i] ?? 0));
+  return null;
+}
+
+/** Up to three MSRs in one argument: one byte each, 0 for none. */
+function msrList(a: { first: MsrName; second?: MsrName | undefined; third?: MsrName | undefined }): number {
+  const names = Object.keys(MSR_INDEX);
+  const at = (name: MsrName | undefined): number => (name === undefined ? 0 : names.indexOf(name) + 1);
+  return at(a.first) | (at(a.second) << 8) | (at(a.third) << 16);
+}
+
+/** Basic exit reasons of a failed entry. @source NUM-11 */
+const ENTRY_FAILURES = { INVALID_STATE: 33, MSR_LOAD_FAIL: 34, MCE_DURING_VMENTRY: 41 } as const;
+const SHARED_BIT = 0x8000_0000_0000;
 
 function instruct({ m, vcpu }: Target, op: number, msr = 0, hi = 0, lo = 0): Why | null {
   if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
@@ -192,6 +213,26 @@ const BEGIN: BeginTable = {
         icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand: 0 }),
       );
     },
+    answer({ m, vcpu }, { ret, data }) {
+      if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+      const page = runOf(vcpu);
+      const status = TDVMCALL_STATUS[ret];
+      const refused = ret === 'SUCCESS' ? 0 : 1;
+      run.run_tdx.ret.set(m, kvm_run.tdx.at(page), status[0], status[1]);
+      setWord(m, run.run_tdx.r11, kvm_run.tdx.at(page), data);
+      run.run_hypercall.ret.set(m, kvm_run.hypercall.at(page), 0, refused);
+      run.run_io.data.set(m, kvm_run.io.at(page), data % 0x1_0000_0000);
+      setWord(m, run.run_mmio.data, kvm_run.mmio.at(page), data);
+      run.run_msr.error.set(m, kvm_run.msr.at(page), refused);
+      setWord(m, run.run_msr.data, kvm_run.msr.at(page), data);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
+    KVM_CAP_EXIT_HYPERCALL: (t, { mask }) => vmCall(t, 'KVM_CAP_EXIT_HYPERCALL', mask),
+    KVM_CAP_X86_USER_SPACE_MSR: (t, { mask }) => vmCall(t, 'KVM_CAP_X86_USER_SPACE_MSR', mask),
+    KVM_SET_MEMORY_ATTRIBUTES: (t, a) => vmCall(t, 'KVM_SET_MEMORY_ATTRIBUTES', a.page, a.private ? 1 : 0),
+    KVM_GET_MSRS: (t, a) => vcpuCall(t, 'KVM_GET_MSRS', msrList(a)),
+    KVM_SET_MSRS: (t, a) => vcpuCall(t, 'KVM_SET_MSRS', msrList(a)),
     signal({ m, vcpu }) {
       const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
       const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
@@ -227,6 +268,41 @@ const BEGIN: BeginTable = {
     IRET: (t) => instruct(t, cpu.OP_IRET),
     TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),
     TIMER: (t, { register, value }) => instruct(t, cpu.OP_WRMSR, TIMER_REGISTERS[register], 0, value),
+    RDMSR: (t, { msr }) => instruct(t, cpu.OP_RDMSR, msr),
+    WRMSR: (t, { msr, value }) =>
+      instruct(t, cpu.OP_WRMSR, msr, Math.floor(value / 0x1_0000_0000), value % 0x1_0000_0000),
+    CPUID: (t, { leaf }) => instructWith(t, cpu.OP_CPUID, 0, leaf),
+    IO: (t, a) => instructWith(t, cpu.OP_IO, 0, a.size, a.direction === 'OUT' ? 1 : 0, a.port, a.value),
+    MMIO: (t, a) => {
+      const td = kvm.type.get(t.m, t.slot.ref) === VM_TDX;
+      const gpa = (a.gpa % SHARED_BIT) + (td ? SHARED_BIT : 0);
+      return instructWith(t, cpu.OP_MMIO, 0, a.size, a.direction === 'OUT' ? 1 : 0, gpa, a.value);
+    },
+    TDVMCALL(t, a) {
+      const refused = instructWith(t, cpu.OP_TDVMCALL, a.leaf, a.r12, a.r13, a.r14, a.r15);
+      if (refused !== null) return refused;
+      setWord(t.m, guest_cpu.r10, guestOf(t.vcpu), a.r10);
+      guest_cpu.rcx.set(t.m, guestOf(t.vcpu), a.rcx);
+      return null;
+    },
+    TOUCH(t, a) {
+      const refused = instruct(t, cpu.OP_TOUCH);
+      if (refused !== null) return refused;
+      const guest = guestOf(t.vcpu);
+      guest_cpu.page.set(t.m, guest, a.page);
+      guest_cpu.space.set(t.m, guest, cpu.SPACE.indexOf(a.space));
+      guest_cpu.access.set(t.m, guest, cpu.ACCESS.indexOf(a.access));
+      return null;
+    },
+    VMEXIT(t, a) {
+      const refused = instruct(t, cpu.OP_VMEXIT);
+      if (refused !== null) return refused;
+      const guest = guestOf(t.vcpu);
+      guest_cpu.exit_reason.set(t.m, guest, a.reason);
+      guest_cpu.exit_qualification.set(t.m, guest, a.qualification);
+      guest_cpu.exit_vector.set(t.m, guest, a.vector);
+      return null;
+    },
     HLT(t, { interrupts }) {
       const refused = instruct(t, cpu.OP_HLT);
       if (refused === null) guest_cpu.if.set(t.m, guestOf(t.vcpu), interrupts === 'enabled' ? 1 : 0);
@@ -251,6 +327,10 @@ const BEGIN: BeginTable = {
         set ? 1 : 0,
       );
       return begun ? null : 'thread_busy';
+    },
+    tdx_no_vcpus_enter({ m, slot }) {
+      if (kvm.type.get(m, slot.ref) !== VM_TDX) return 'not_tdx';
+      return m.begin(VMM_THREAD, tdx_no_vcpus_enter, slot.ref) ? null : 'thread_busy';
     },
     kvm_vcpu_reset({ m, vcpu }, { init_event }) {
       if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
@@ -296,6 +376,28 @@ const BEGIN: BeginTable = {
     IRQ({ m, vcpu }, { vector }) {
       m.answer('returned', 'none', 0);
       sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, vector);
+      return null;
+    },
+    ENTRY_FAILURE({ m, vcpu }, { reason }) {
+      pcpu.entry_failure.set(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, ENTRY_FAILURES[reason]);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
+    STEP({ m, vcpu }, { lapic }) {
+      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      pcpu.stepping.set(m, target, 1);
+      pcpu.lapic_disabled.set(m, target, lapic === 'disabled' ? 1 : 0);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
+    SEAMCALL_STATUS({ m }, { leaf, status, reason, intr_info, times }) {
+      const ref = seamFaultRef(m);
+      const [hi, lo] = SEAMCALL_STATUS[status];
+      seam_fault.leaf.set(m, ref, SEAMCALL_LEAVES[leaf]);
+      seam_fault.status.set(m, ref, hi, (lo | reason) >>> 0);
+      seam_fault.intr_info.set(m, ref, intr_info);
+      seam_fault.times.set(m, ref, times);
+      m.answer('returned', 'none', 0);
       return null;
     },
     INIT({ m, vcpu }) {

@@ -2,7 +2,7 @@ import type { Ref } from '../../machine/layout';
 import { type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
-import { INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
+import { INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
 import {
   APIC_INT_LEVELTRIG,
   APIC_SPIV_APIC_ENABLED,
@@ -12,10 +12,14 @@ import {
 import { pcpu, sendIpi, takeIrq } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import {
-  apicOf, guestOf, IN_GUEST_MODE, is_td_vcpu, KVM_REQ_EVENT, kvm, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_SHUTDOWN, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
+  apicOf, COMPLETIONS, guestOf, IN_GUEST_MODE, is_td_vcpu, KVM_REQ_EVENT, kvm, KVM_EXIT_INTERNAL_ERROR, KVM_EXIT_SHUTDOWN, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON, kvm_lapic, KVM_MP_STATE_HALTED,
   kvm_run, kvm_vcpu, kvm_vcpu_stat, kvmOf, variant, variantRef, pidOf, runOf, statOf,
 } from '../kvm_host'; // prettier-ignore
-import { kvm_vcpu_kick, kvm_vcpu_wake_up } from '../kvm_main';
+import { KVM_BUG_ON, kvm_vcpu_kick, kvm_vcpu_wake_up } from '../kvm_main';
+import {
+  KVM_EXIT_EXCEPTION, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, run_ex, run_fail_entry, run_msr,
+} from '../kvm_run'; // prettier-ignore
+import { kvm_can_get_msr, kvm_can_set_msr, kvm_get_msr } from '../x86_msr';
 import { kvm_x2apic_icr_write } from '../lapic';
 import { kvm_lapic_timer_write, TIMER_REGISTERS } from '../lapic_timer';
 import {
@@ -31,6 +35,8 @@ import { kvm_vcpu_has_events } from '../x86_events';
 
 /** What a TD and a plain VMX guest share; mirrors arch/x86/kvm/vmx/common.h and the shared parts of vmx.c and x86.c. */
 
+const BUG_SITE_EXTERNAL_INTERRUPT = 1;
+
 /** Exit reasons. @source NUM-11 */
 export const EXIT_REASON_EXCEPTION_NMI = 0;
 export const EXIT_REASON_EXTERNAL_INTERRUPT = 1;
@@ -42,6 +48,19 @@ export const EXIT_REASON_HLT = 12;
 export const EXIT_REASON_MSR_WRITE = 32;
 export const EXIT_REASON_EOI_INDUCED = 45;
 export const EXIT_REASON_TDCALL = 77;
+export const EXIT_REASON_CPUID = 10;
+export const EXIT_REASON_VMCALL = 18;
+export const EXIT_REASON_IO_INSTRUCTION = 30;
+export const EXIT_REASON_MSR_READ = 31;
+export const EXIT_REASON_MCE_DURING_VMENTRY = 41;
+export const EXIT_REASON_EPT_VIOLATION = 48;
+export const EXIT_REASON_EPT_MISCONFIG = 49;
+/** Bit 31 of the full reason: the entry failed. @source NUM-10 */
+export const FAILED_VMENTRY = 0x8000_0000;
+
+/** Exit fastpath. @source NUM-14 */
+export const EXIT_FASTPATH_NONE = 0;
+export const EXIT_FASTPATH_EXIT_HANDLED = 2;
 
 /** Posts a vector. Three atomic steps: another processor may run between any two of them. */
 export const __vmx_deliver_posted_interrupt = routine(
@@ -118,16 +137,17 @@ export const vmx_deliver_interrupt = routine(
 );
 
 /**
- * Emulates the MSR write that the guest asked for: x2APIC registers here.
+ * Emulates an MSR write, of the guest's WRMSR or TDVMCALL.
  *
- * @returns 0, or 1 when the write is refused.
+ * @returns 0, or 1 when the write is refused; -1 when userspace is asked.
  */
 export const kvm_emulate_wrmsr = routine(
   {
     name: 'kvm_emulate_wrmsr',
     layer: 'kvm',
     source: 'PI-32',
-    args: ['vcpu'],
+    args: ['vcpu', 'msr', 'hi', 'lo'],
+    locals: ['known'],
     steps: {
       write: ['Find the register that the MSR stands for and write it.', 'PI-32'],
       done: ['Trace the write.', 'TRC-1'],
@@ -135,28 +155,65 @@ export const kvm_emulate_wrmsr = routine(
   },
   (at) => ({
     write(m, l) {
-      const guest = guestOf(l.vcpu as Ref);
-      const msr = guest_cpu.msr.get(m, guest);
-      const low = guest_cpu.value.lo(m, guest);
-      if (msr !== TIMER_REGISTERS.TSC_DEADLINE) m.emit(kvm_apic, (msr - 0x800) << 4, low);
+      const { msr } = l;
+      const low = l.lo >>> 0;
+      l.known = kvm_can_set_msr(m, l.vcpu as Ref, msr >>> 0) ? 1 : 0;
+      if (!l.known) return at.done;
+      if (isX2apicMsr(msr)) m.emit(kvm_apic, (msr - 0x800) << 4, low);
       if (TIMER_MSRS.includes(msr)) return m.call(at.done, kvm_lapic_timer_write, l.vcpu, msr, low);
-      if (msr === MSR_X2APIC_ICR)
-        return m.call(at.done, kvm_x2apic_icr_write, l.vcpu, guest_cpu.value.hi(m, guest), low);
+      if (msr === MSR_X2APIC_ICR) return m.call(at.done, kvm_x2apic_icr_write, l.vcpu, l.hi, low);
       if (msr === MSR_X2APIC_SVR) writeSvr(m, l.vcpu as Ref, low & 0x1ff);
+      if (msr === MSR_X2APIC_LVT0) kvm_lapic.lvt0.set(m, apicOf(l.vcpu as Ref), low & 0x1_f7ff);
       return at.done;
     },
     done(m, l) {
-      const guest = guestOf(l.vcpu as Ref);
-      const msr = guest_cpu.msr.get(m, guest);
-      const refused = msr === MSR_X2APIC_ICR ? m.retval : 0;
-      m.emit(kvm_msr, msr, guest_cpu.value.hi(m, guest), guest_cpu.value.lo(m, guest), refused);
+      const refused = !l.known || (l.msr === MSR_X2APIC_ICR && m.retval !== 0) ? 1 : 0;
+      if (refused && msrToUserspace(m, l.vcpu as Ref, l.msr, true, l.hi, l.lo)) return m.ret(-1);
+      m.emit(kvm_msr, l.msr, l.hi, l.lo, refused);
       return m.ret(refused);
     },
   }),
 );
+const MSR_X2APIC_LVT0 = 0x835;
+const isX2apicMsr = (msr: number): boolean => msr >= 0x800 && msr <= 0x8ff;
+
+/** Outcome of an MSR read: refused, done with the value in `msrValue`, or handed to userspace. */
+export const MSR_REFUSED = 1;
+export const MSR_DONE = 0;
+export const MSR_TO_USERSPACE = -1;
+/** Low half of the value that `kvm_emulate_rdmsr` has just read. */
+export let msrValue = 0;
+
+/** Emulates an MSR read. @source PI-34, TMR-20 */
+export function kvm_emulate_rdmsr(m: Machine, vcpu: Ref, msr: number): number {
+  msrValue = 0;
+  if (!kvm_can_get_msr(m, vcpu, msr)) {
+    if (msrToUserspace(m, vcpu, msr, false, 0, 0)) return MSR_TO_USERSPACE;
+    m.emit(kvm_msr, msr, 0, 0, 1, 1);
+    return MSR_REFUSED;
+  }
+  msrValue = kvm_get_msr(m, vcpu, msr);
+  if (isX2apicMsr(msr)) m.emit(kvm_apic, (msr - 0x800) << 4, msrValue, 1);
+  m.emit(kvm_msr, msr, 0, msrValue, 0, 1);
+  return MSR_DONE;
+}
+
+/** With KVM_CAP_X86_USER_SPACE_MSR a refused access goes to userspace. @source NUM-2; x86.c: kvm_msr_user_space */
+function msrToUserspace(m: Machine, vcpu: Ref, msr: number, write: boolean, hi: number, lo: number): boolean {
+  if (!(kvm.user_space_msr.get(m, kvmOf(m, vcpu)) & KVM_MSR_EXIT_REASON_INVAL)) return false;
+  const to = kvm_run.msr.at(runOf(vcpu));
+  run_msr.error.set(m, to, 0);
+  run_msr.reason.set(m, to, KVM_MSR_EXIT_REASON_INVAL);
+  run_msr.index.set(m, to, msr);
+  run_msr.data.set(m, to, hi, lo);
+  kvm_run.exit_reason.set(m, runOf(vcpu), write ? KVM_EXIT_X86_WRMSR : KVM_EXIT_X86_RDMSR);
+  kvm_vcpu.complete_userspace_io.set(m, vcpu, COMPLETIONS.indexOf(write ? 'WRMSR' : 'RDMSR'));
+  return true;
+}
+export const KVM_MSR_EXIT_REASON_INVAL = 1;
 
 /** The host's machine-check handler keeps the page out of circulation for good. @source tdx:SMI-14 */
-function poisonPage(m: Machine, vcpu: Ref): void {
+export function kvm_machine_check(m: Machine, vcpu: Ref): void {
   const vm = kvmOf(m, vcpu);
   kvm.poisoned_pages.set(m, vm, kvm.poisoned_pages.get(m, vm) + 1);
   m.emit(page_poisoned, pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref));
@@ -248,13 +305,42 @@ export function vmx_handle_exit_irqoff(m: Machine, vcpu: Ref): void {
   const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
   if (pcpu.smi_pending.get(m, cpu)) {
     m.emit(smi_handled, pcpu.index.get(m, cpu));
-    if (pcpu.msmi.get(m, cpu)) poisonPage(m, vcpu);
+    if (pcpu.msmi.get(m, cpu)) kvm_machine_check(m, vcpu);
     pcpu.smi_pending.set(m, cpu, 0);
     pcpu.msmi.set(m, cpu, 0);
   }
-  if (kvm_vcpu.intr_info.get(m, vcpu) === INTR_INFO_MCE) poisonPage(m, vcpu); // kvm_machine_check()
+  if (kvm_vcpu.intr_info.get(m, vcpu) === INTR_INFO_MCE) kvm_machine_check(m, vcpu);
   if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_EXTERNAL_INTERRUPT) return;
+  const info = kvm_vcpu.intr_info.get(m, vcpu);
+  if (info >>> 8 !== INTR_INFO_EXTERNAL >>> 8) {
+    KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_EXTERNAL_INTERRUPT); // EXIT-4
+    return;
+  }
   const stat = statOf(vcpu);
   kvm_vcpu_stat.irq_exits.set(m, stat, kvm_vcpu_stat.irq_exits.get(m, stat) + 1);
-  takeIrq(m, cpu, kvm_vcpu.intr_info.get(m, vcpu) & 0xff);
+  takeIrq(m, cpu, info & 0xff);
+}
+
+/** A failed entry: KVM_EXIT_FAIL_ENTRY with the full reason. @source EXIT-10 */
+export function fail_entry(m: Machine, vcpu: Ref): number {
+  const run = runOf(vcpu);
+  const to = kvm_run.fail_entry.at(run);
+  kvm_run.exit_reason.set(m, run, KVM_EXIT_FAIL_ENTRY);
+  run_fail_entry.hardware_entry_failure_reason.set(m, to, 0, kvm_vcpu.exit_reason.get(m, vcpu));
+  run_fail_entry.cpu.set(m, to, pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref));
+  return 0;
+}
+
+/** Interruption type, bits 10:8, of an NMI. */
+export function is_nmi(info: number): boolean {
+  return (info & 0x700) === 0x200;
+}
+
+/** An exception that nobody asked for goes to userspace. @source EXIT-12 */
+export function exception_exit(m: Machine, vcpu: Ref): number {
+  const to = kvm_run.ex.at(runOf(vcpu));
+  kvm_run.exit_reason.set(m, runOf(vcpu), KVM_EXIT_EXCEPTION);
+  run_ex.exception.set(m, to, kvm_vcpu.intr_info.get(m, vcpu) & 0xff);
+  run_ex.error_code.set(m, to, 0);
+  return 0;
 }

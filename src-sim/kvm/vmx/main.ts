@@ -8,6 +8,7 @@ import { kvm_x86_vendor_init } from '../kvm_x86_ops';
 import { vmx_deliver_interrupt, vmx_handle_exit_irqoff } from './common';
 import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load } from './posted_intr';
 import * as tdx from './tdx';
+import { TDX_COMPLETIONS } from './tdvmcall';
 import * as vmx from './vmx';
 
 /** Mirrors arch/x86/kvm/vmx/main.c: every op asks first whether it deals with a TD. */
@@ -158,6 +159,12 @@ kvm_x86_vendor_init({
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_load_eoi_exitmap(m, vcpu); // a TD's EOIs never exit: EOI-3
   },
   vcpu_run: vt_vcpu_run,
+  complete_userspace_io(m, vcpu, what) {
+    if (what === 'NONE') return 1;
+    return is_td_vcpu(m, vcpu)
+      ? TDX_COMPLETIONS[what](m, vcpu)
+      : vmx.vmx_complete_userspace_io(m, vcpu, what);
+  },
   handle_exit_irqoff: vmx_handle_exit_irqoff,
   handle_exit: vt_handle_exit,
   deliver_interrupt: vmx_deliver_interrupt,

@@ -1,7 +1,9 @@
 import type { Ref } from '../../machine/layout';
-import { type Machine } from '../../machine/machine';
+import { thread, type Machine } from '../../machine/machine';
 import { E, routine } from '../../machine/routine';
-import { guest_cpu } from '../../guest/cpu';
+import { vmxip } from '../../guest/cpu';
+import { INTR_INFO_MCE } from '../../guest/run';
+import { EEQ_PENDING_EPT_VIOLATION } from '../../guest/touch';
 import { X2APIC_ENABLE } from '../../platform/apic';
 import { pcpu, sendIpi } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
@@ -10,8 +12,10 @@ import { tdr, tdvps } from '../../seam/tdx_module';
 import * as host from '../kvm_host';
 import {
   apicOf,
+  argsOf,
   guestOf,
   kvm,
+  vp_enter_args,
   kvm_lapic,
   kvm_regs,
   variant,
@@ -23,7 +27,8 @@ import {
   regsOf,
 } from '../kvm_host';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../apicv';
-import { KVM_BUG_ON, warnOnce } from '../kvm_main';
+import { KVM_BUG_ON, kvm_check_request, kvm_vcpu_kick, kvm_vm_dead, warnOnce } from '../kvm_main';
+import { kvm_mmu_page_fault, RET_PF_RETRY } from '../mmu';
 import {
   KVM_TDX_CAPABILITIES,
   KVM_TDX_FINALIZE_VM,
@@ -34,15 +39,24 @@ import {
 import { reply } from '../reply';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, kvm_emulate_halt_noskip,
-  kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, EXIT_REASON_CPUID, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION,
+  EXIT_REASON_MCE_DURING_VMENTRY, EXIT_REASON_MSR_READ, EXIT_REASON_VMCALL, EXIT_FASTPATH_EXIT_HANDLED, EXIT_FASTPATH_NONE,
+  exception_exit, fail_entry, FAILED_VMENTRY, is_nmi, kvm_emulate_halt_noskip, kvm_emulate_rdmsr, kvm_emulate_wrmsr,
+  kvm_machine_check, MSR_REFUSED, MSR_TO_USERSPACE, msrValue, unhandled_exit,
 } from './common'; // prettier-ignore
+import { kvm_vcpu_has_events } from '../x86_events';
 import { pi_has_pending_interrupt } from './posted_intr';
+import {
+  handle_tdvmcall, tdvmcall_leaf, tdvmcall_set_return_code, tdvmcall_set_return_val, tdx_emulate_cpuid, tdx_emulate_io,
+  tdx_emulate_mmio, tdx_emulate_vmcall,
+} from './tdvmcall'; // prettier-ignore
 
 /** Mirrors arch/x86/kvm/vmx/tdx.c. */
 
 const BUG_SITE_SEAMCALL = 0;
 const BUG_SITE_REFRESH_APICV = 3;
+const BUG_SITE_HANDLE_EXIT = 4;
+const BUG_SITE_EPT_VIOLATION = 5;
 
 /** @source VM-1 */
 export function tdx_vm_init(m: Machine, vm: Ref): number {
@@ -116,7 +130,7 @@ export function tdx_protected_apic_has_interrupt(m: Machine, vcpu: Ref): boolean
   if (pi_has_pending_interrupt(m, vcpu)) return true;
   if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_HLT || kvm_vcpu.halt_irqs_blocked.get(m, vcpu))
     return false;
-  return guest_cpu.virr.highest(m, guestOf(vcpu)) >> 4 > guest_cpu.visr.highest(m, guestOf(vcpu)) >> 4; // VMXIP
+  return vmxip(m, guestOf(vcpu)); // TDH.VP.RD of VCPU_STATE_DETAILS
 }
 
 /** Completion statuses whose low half is an exit reason. @source EXIT-2 */
@@ -129,15 +143,54 @@ const KNOWN_STATUS: readonly number[] = [
 ];
 /** ERROR and NON_RECOVERABLE, bits 63 and 62. @source NUM-21 */
 const ERROR_OR_NON_RECOVERABLE = 0xc000_0000;
+const NON_RECOVERABLE = 0x4000_0000;
+
+/** exit_reason.full for "no exit reason". @source EXIT-2 */
+const NO_EXIT_REASON = 0xffff_ffff;
 
 /** @source EXIT-2 */
 function tdx_to_vmx_exit_reason(m: Machine, vcpu: Ref): number {
-  if (!KNOWN_STATUS.includes(kvm_vcpu.vp_enter_ret.hi(m, vcpu))) return 0xffff;
+  if (!KNOWN_STATUS.includes(kvm_vcpu.vp_enter_ret.hi(m, vcpu))) return NO_EXIT_REASON;
   const reason = kvm_vcpu.vp_enter_ret.lo(m, vcpu);
-  return reason === EXIT_REASON_TDCALL ? kvm_vcpu.tdvmcall.get(m, vcpu) : reason;
+  if (reason === EXIT_REASON_EPT_MISCONFIG) return NO_EXIT_REASON;
+  return reason === EXIT_REASON_TDCALL ? tdcall_to_vmx_exit_reason(m, vcpu) : reason;
 }
 
-/** Enters the TD and comes back with the exit. Answers the fastpath: always NONE here. */
+/** A TDVMCALL that stands for an instruction counts as that instruction's exit. @source EXIT-2 */
+function tdcall_to_vmx_exit_reason(m: Machine, vcpu: Ref): number {
+  const { r10 } = vp_enter_args;
+  if (r10.hi(m, argsOf(vcpu)) !== 0 || r10.lo(m, argsOf(vcpu)) !== 0) return EXIT_REASON_VMCALL;
+  const leaf = tdvmcall_leaf(m, vcpu);
+  switch (leaf) {
+    case EXIT_REASON_CPUID:
+    case EXIT_REASON_HLT:
+    case EXIT_REASON_IO_INSTRUCTION:
+    case EXIT_REASON_MSR_READ:
+    case EXIT_REASON_MSR_WRITE:
+      return leaf;
+    case EXIT_REASON_EPT_VIOLATION:
+      return EXIT_REASON_EPT_MISCONFIG;
+    default:
+      return EXIT_REASON_TDCALL;
+  }
+}
+
+/** @source RUN-11 */
+function isSoftwareError(m: Machine, vcpu: Ref): boolean {
+  const hi = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
+  return (hi & seam.TDX_SW_ERROR) >>> 0 === seam.TDX_SW_ERROR;
+}
+function isEptMisconfig(m: Machine, vcpu: Ref): boolean {
+  const { vp_enter_ret } = kvm_vcpu;
+  return vp_enter_ret.hi(m, vcpu) === 0 && vp_enter_ret.lo(m, vcpu) === EXIT_REASON_EPT_MISCONFIG;
+}
+/** @source EXIT-6 */
+function tdx_failed_vmentry(m: Machine, vcpu: Ref): boolean {
+  const full = kvm_vcpu.exit_reason.get(m, vcpu);
+  return full >= FAILED_VMENTRY && full !== NO_EXIT_REASON;
+}
+
+/** Enters the TD and comes back with the exit. Answers the fastpath: EXIT_HANDLED when the entry is to be tried again. */
 export const tdx_vcpu_run = routine(
   {
     name: 'tdx_vcpu_run',
@@ -162,6 +215,7 @@ export const tdx_vcpu_run = routine(
     entry(m, l) {
       const vcpu = l.vcpu as Ref;
       if (l.immediate_exit) warnOnce(m, 'tdx_vcpu_run', vcpu);
+      if (kvm.wait_for_sept_zap.get(m, kvmOf(m, vcpu))) return m.ret(EXIT_FASTPATH_EXIT_HANDLED);
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
       return at.self_ipi;
     },
@@ -172,21 +226,29 @@ export const tdx_vcpu_run = routine(
     },
     exited(m, l) {
       const vcpu = l.vcpu as Ref;
-      const reason = tdx_to_vmx_exit_reason(m, vcpu);
-      kvm_vcpu.last_exit.set(m, vcpu, reason);
-      if (reason === EXIT_REASON_HLT)
-        kvm_vcpu.halt_irqs_blocked.set(m, vcpu, 1 - guest_cpu.if.get(m, guestOf(vcpu)));
+      const full = tdx_to_vmx_exit_reason(m, vcpu);
+      kvm_vcpu.exit_reason.set(m, vcpu, full);
+      kvm_vcpu.last_exit.set(m, vcpu, full & 0xffff);
+      if (full === EXIT_REASON_HLT)
+        kvm_vcpu.halt_irqs_blocked.set(m, vcpu, vp_enter_args.r12.lo(m, argsOf(vcpu)) & 1);
       return exitedByNmi(m, vcpu) ? m.call(at.traced, vmx_handle_nmi, vcpu) : at.traced;
     },
     traced(m, l) {
       const vcpu = l.vcpu as Ref;
-      const reason = kvm_vcpu.last_exit.get(m, vcpu);
-      const none = reason === 0xffff;
-      const msmi =
-        reason === EXIT_REASON_OTHER_SMI && pcpu.msmi.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref) === 1;
+      if (isEptMisconfig(m, vcpu) || isSoftwareError(m, vcpu)) return m.ret(EXIT_FASTPATH_NONE);
+      const full = kvm_vcpu.exit_reason.get(m, vcpu);
+      const none = full === NO_EXIT_REASON;
+      if ((full & 0xffff) === EXIT_REASON_MCE_DURING_VMENTRY) kvm_machine_check(m, vcpu);
+      const failed = tdx_failed_vmentry(m, vcpu);
       const rip = kvm_regs.rip.get(m, regsOf(vcpu));
+      const reason = (full & 0xffff) + (failed ? trace.FAILED : 0);
+      const { rcx, rdx } = vp_enter_args;
+      const info1 = none ? 0 : rcx.lo(m, argsOf(vcpu));
+      const info2 = none ? 0 : rdx.lo(m, argsOf(vcpu));
       const intr_info = none ? 0 : kvm_vcpu.intr_info.get(m, vcpu);
-      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, msmi ? 1 : 0, intr_info);
+      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, info1, intr_info, info2);
+      if (kvm_vcpu.vp_enter_ret.hi(m, vcpu) === seam.TDX_OPERAND_BUSY)
+        return m.ret(EXIT_FASTPATH_EXIT_HANDLED);
       return kvm_vcpu.nmi_injected.get(m, vcpu) && readsBackNmi(m)
         ? m.call(at.readback, seam.tdh_vp_rd, vcpu)
         : m.ret(0);
@@ -214,28 +276,170 @@ export const tdx_handle_exit = routine(
   (at) => ({
     dispatch(m, l) {
       const vcpu = l.vcpu as Ref;
+      const args = argsOf(vcpu);
       const hi = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
       const lo = kvm_vcpu.vp_enter_ret.lo(m, vcpu);
+      if (l.fastpath !== EXIT_FASTPATH_NONE) return m.ret(1);
+      if (isEptMisconfig(m, vcpu)) {
+        KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_HANDLE_EXIT);
+        return m.ret(E('EIO'));
+      }
+      if (isSoftwareError(m, vcpu)) {
+        KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_HANDLE_EXIT);
+        return m.ret(unhandled_exit(m, vcpu, hi, lo));
+      }
+      if (tdx_failed_vmentry(m, vcpu)) {
+        if (!(hi & NON_RECOVERABLE)) warnOnce(m, 'tdx_handle_exit', vcpu);
+        return m.ret(fail_entry(m, vcpu));
+      }
       const reason = kvm_vcpu.last_exit.get(m, vcpu);
       const failed = (hi & ERROR_OR_NON_RECOVERABLE) !== 0 && reason !== EXIT_REASON_TRIPLE_FAULT;
       if (failed) return m.ret(unhandled_exit(m, vcpu, hi, lo));
       switch (reason) {
-        case EXIT_REASON_EXCEPTION_NMI: // a host NMI: done in stage A
+        case EXIT_REASON_EXCEPTION_NMI:
+          return m.ret(tdx_handle_exception_nmi(m, vcpu));
         case EXIT_REASON_EXTERNAL_INTERRUPT:
         case EXIT_REASON_OTHER_SMI: // not an MSMI, that has failed above: tdx:SMI-12, tdx:SMI-15
           return m.ret(1);
         case EXIT_REASON_TRIPLE_FAULT:
           return m.ret(handle_triple_fault(m, vcpu));
+        case EXIT_REASON_CPUID:
+          return m.ret(tdx_emulate_cpuid(m, vcpu));
         case EXIT_REASON_HLT:
           return m.ret(kvm_emulate_halt_noskip(m, vcpu));
-        case EXIT_REASON_MSR_WRITE:
-          return m.call(at.wrmsr_done, kvm_emulate_wrmsr, vcpu);
+        case EXIT_REASON_TDCALL:
+          return m.ret(handle_tdvmcall(m, vcpu));
+        case EXIT_REASON_VMCALL:
+          return m.ret(tdx_emulate_vmcall(m, vcpu));
+        case EXIT_REASON_IO_INSTRUCTION:
+          return m.ret(tdx_emulate_io(m, vcpu));
+        case EXIT_REASON_MSR_READ:
+          return m.ret(tdx_emulate_rdmsr(m, vcpu));
+        case EXIT_REASON_MSR_WRITE: {
+          const { r12, r13 } = vp_enter_args;
+          const [high, low] = [r13.hi(m, args), r13.lo(m, args)];
+          return m.call(at.wrmsr_done, kvm_emulate_wrmsr, vcpu, r12.lo(m, args), high, low);
+        }
+        case EXIT_REASON_EPT_MISCONFIG:
+          return m.ret(tdx_emulate_mmio(m, vcpu));
+        case EXIT_REASON_EPT_VIOLATION:
+          return m.tail(tdx_handle_ept_violation, vcpu);
         default:
           return m.ret(unhandled_exit(m, vcpu, hi, lo));
       }
     },
-    wrmsr_done(m) {
-      return m.ret(1);
+    wrmsr_done(m, l) {
+      if (m.retval === MSR_REFUSED) tdvmcall_set_return_code(m, l.vcpu as Ref, 'INVALID_OPERAND');
+      return m.ret(m.retval === MSR_TO_USERSPACE ? 0 : 1);
+    },
+  }),
+);
+
+/** NMI and machine check are done already; anything else is unexpected. @source EXIT-7, EXIT-12 */
+function tdx_handle_exception_nmi(m: Machine, vcpu: Ref): number {
+  const info = kvm_vcpu.intr_info.get(m, vcpu);
+  if (is_nmi(info) || info === INTR_INFO_MCE) return 1;
+  if (readsBackNmi(m)) m.emit(trace.unexpected_exception, kvm_vcpu.id.get(m, vcpu), info & 0xff);
+  return exception_exit(m, vcpu);
+}
+
+/** @source PI-34, TMR-20 */
+function tdx_emulate_rdmsr(m: Machine, vcpu: Ref): number {
+  const how = kvm_emulate_rdmsr(m, vcpu, vp_enter_args.r12.lo(m, argsOf(vcpu)));
+  if (how === MSR_TO_USERSPACE) return 0;
+  if (how === MSR_REFUSED) tdvmcall_set_return_code(m, vcpu, 'INVALID_OPERAND');
+  else tdvmcall_set_return_val(m, vcpu, 0, msrValue);
+  return 1;
+}
+
+/** A fault of Secure EPT, or of the shared EPT. @returns 1, 0 or an errno. */
+export const tdx_handle_ept_violation = routine(
+  {
+    name: 'tdx_handle_ept_violation',
+    layer: 'kvm',
+    source: 'EXIT-18',
+    args: ['vcpu'],
+    locals: ['private'],
+    steps: {
+      classify: ['Private or shared? An access before acceptance, a fetch from shared memory?', 'EXIT-18'],
+      fault: ['Map the page.', 'EXIT-18'],
+      retry: [
+        'A contended private fault is tried again here, unless the vCPU has something to do.',
+        'HLT-13',
+      ],
+    },
+  },
+  (at) => ({
+    classify(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const args = argsOf(vcpu);
+      const { r8, rcx, rdx } = vp_enter_args;
+      l.private = r8.hi(m, args) & SHARED_BIT_HIGH ? 0 : 1;
+      if (l.private && rdx.lo(m, args) === EEQ_PENDING_EPT_VIOLATION) {
+        m.emit(trace.guest_access_before_accept, kvm_vcpu.id.get(m, vcpu));
+        kvm_vm_dead(m, kvmOf(m, vcpu));
+        return m.ret(E('EIO'));
+      }
+      if (!l.private && rcx.lo(m, args) & EPT_VIOLATION_ACC_INSTR) {
+        KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_EPT_VIOLATION);
+        return m.ret(E('EIO'));
+      }
+      const qualification = l.private ? EPT_VIOLATION_ACC_WRITE : rcx.lo(m, args);
+      const id = kvm_vcpu.id.get(m, vcpu);
+      m.emit(trace.kvm_page_fault, id, r8.hi(m, args), r8.lo(m, args), qualification);
+      return at.fault;
+    },
+    fault(m, l) {
+      return m.call(at.retry, kvm_mmu_page_fault, l.vcpu, l.private);
+    },
+    retry(m, l) {
+      const vcpu = l.vcpu as Ref;
+      if (m.retval !== RET_PF_RETRY || !l.private) return m.ret(m.retval);
+      if (kvm_vcpu_has_events(m, vcpu) || thread.signal.get(m, m.thread)) return m.ret(m.retval);
+      return kvm_check_request(m, vcpu, host.KVM_REQ_VM_DEAD) ? m.ret(E('EIO')) : at.fault;
+    },
+  }),
+);
+const SHARED_BIT_HIGH = 0x8000;
+const EPT_VIOLATION_ACC_WRITE = 2;
+const EPT_VIOLATION_ACC_INSTR = 4;
+
+/**
+ * Takes pages away from a running TD: no vCPU may enter meanwhile, and those inside are made to leave.
+ *
+ * @source RUN-10; tdx.c: tdx_no_vcpus_enter_start, tdx_no_vcpus_enter_stop
+ */
+export const tdx_no_vcpus_enter = routine(
+  {
+    name: 'tdx_no_vcpus_enter',
+    layer: 'kvm',
+    source: 'RUN-10',
+    args: ['vm'],
+    locals: ['i'],
+    steps: {
+      start: ['wait_for_sept_zap = true.', 'RUN-10'],
+      kick: ['KVM_REQ_OUTSIDE_GUEST_MODE: every vCPU leaves the TD.', 'RUN-10'],
+      zap: ['The SEAMCALL that needs the TD to itself.', 'RUN-10'],
+      stop: ['wait_for_sept_zap = false: vCPUs may enter again.', 'RUN-10'],
+    },
+  },
+  (at) => ({
+    start(m, l) {
+      kvm.wait_for_sept_zap.set(m, l.vm as Ref, 1);
+      return at.kick;
+    },
+    kick(m, l) {
+      const vm = l.vm as Ref;
+      while (l.i < kvm.slots.get(m, vm)) {
+        const vcpu = host.vcpuAt(m, vm, l.i++);
+        if (kvm_vcpu.created.get(m, vcpu)) return m.call(at.kick, kvm_vcpu_kick, vcpu);
+      }
+      return at.zap;
+    },
+    zap: () => at.stop,
+    stop(m, l) {
+      kvm.wait_for_sept_zap.set(m, l.vm as Ref, 0);
+      return m.ret(0);
     },
   }),
 );

@@ -1,8 +1,8 @@
 import type { Ref } from '../../machine/layout';
 import { thread, type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
-import { guest_cpu } from '../../guest/cpu';
-import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_NMI } from '../../guest/run';
+import { guest_cpu, vmxip } from '../../guest/cpu';
+import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
 import { X2APIC_ENABLE } from '../../platform/apic';
 import { HOST_KERNEL, pcpu, sendIpi, VMX_NON_ROOT } from '../../platform/pcpu';
 import { pi_desc, RESCHEDULE_VECTOR } from '../../platform/posted_intr';
@@ -21,14 +21,19 @@ import {
   runOf,
   statOf,
   vmcs,
+  type Completion,
   vmcsOf,
 } from '../kvm_host';
 import { vcpu_scan_ioapic } from '../irq_comm';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EOI_INDUCED, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_EOI_INDUCED, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
 } from './common'; // prettier-ignore
+import { run_io, run_mmio, run_msr } from '../kvm_run';
+import { kvm_mmu_page_fault } from '../mmu';
+import { kvm_cpuid } from '../x86_cpuid';
 import { pi_has_pending_interrupt } from './posted_intr';
+import { exitForIo, exitForMmio } from './tdvmcall';
 
 /** Mirrors arch/x86/kvm/vmx/vmx.c, for plain guests with APICv. */
 
@@ -51,10 +56,7 @@ export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void
 export function vmx_has_interrupt(m: Machine, vcpu: Ref): boolean {
   const guest = guestOf(vcpu);
   if (!guest_cpu.if.get(m, guest)) return false;
-  return (
-    pi_has_pending_interrupt(m, vcpu) ||
-    guest_cpu.virr.highest(m, guest) >> 4 > guest_cpu.visr.highest(m, guest) >> 4
-  );
+  return pi_has_pending_interrupt(m, vcpu) || vmxip(m, guest);
 }
 
 /** PIR becomes part of the virtual IRR; ON is cleared. @source x86:IRQ-11 */
@@ -178,14 +180,18 @@ export const vmx_vcpu_run = routine(
     vmexit(m, l) {
       const vcpu = l.vcpu as Ref;
       pcpu.context.set(m, thread.cpu.get(m, m.thread) as Ref, HOST_KERNEL);
-      kvm_vcpu.last_exit.set(m, vcpu, m.retval);
+      kvm_vcpu.last_exit.set(m, vcpu, m.retval & 0xffff);
+      kvm_vcpu.exit_reason.set(m, vcpu, m.retval >>> 0);
       return exitedByNmi(m, vcpu) ? m.call(at.traced, vmx_handle_nmi, vcpu) : at.traced;
     },
     traced(m, l) {
       const vcpu = l.vcpu as Ref;
       const rip = kvm_regs.rip.get(m, regsOf(vcpu));
       const intr_info = kvm_vcpu.intr_info.get(m, vcpu);
-      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), kvm_vcpu.last_exit.get(m, vcpu), rip, 0, intr_info);
+      const full = kvm_vcpu.exit_reason.get(m, vcpu);
+      const reason = (full & 0xffff) + (full >= FAILED_VMENTRY ? trace.FAILED : 0);
+      const qualification = vmcs.exit_qualification.get(m, vmcsOf(vcpu));
+      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, qualification, intr_info);
       return m.ret(0);
     },
   }),
@@ -207,11 +213,50 @@ export const vmx_handle_exit = routine(
     dispatch(m, l) {
       const vcpu = l.vcpu as Ref;
       const reason = kvm_vcpu.last_exit.get(m, vcpu);
+      if (kvm_vcpu.exit_reason.get(m, vcpu) >= FAILED_VMENTRY) return m.ret(fail_entry(m, vcpu));
       switch (reason) {
-        case EXIT_REASON_EXCEPTION_NMI:
+        case EXIT_REASON_EXCEPTION_NMI: {
+          const info = kvm_vcpu.intr_info.get(m, vcpu);
+          return m.ret(is_nmi(info) || info === INTR_INFO_MCE ? 1 : exception_exit(m, vcpu));
+        }
         case EXIT_REASON_EXTERNAL_INTERRUPT:
         case EXIT_REASON_OTHER_SMI:
           return m.ret(1);
+        case EXIT_REASON_CPUID:
+          guest_cpu.r14.set(m, guestOf(vcpu), 0, kvm_cpuid(m, vcpu, guest_cpu.r12.lo(m, guestOf(vcpu))));
+          return m.ret(1);
+        case EXIT_REASON_MSR_READ: {
+          const how = kvm_emulate_rdmsr(m, vcpu, guest_cpu.msr.get(m, guestOf(vcpu)));
+          guest_cpu.value.set(m, guestOf(vcpu), 0, msrValue);
+          return m.ret(how === MSR_TO_USERSPACE ? 0 : 1);
+        }
+        case EXIT_REASON_IO_INSTRUCTION: {
+          const guest = guestOf(vcpu);
+          const { r12, r13, r14, r15 } = guest_cpu;
+          const port = r14.lo(m, guest) & 0xffff;
+          return m.ret(exitForIo(m, vcpu, r13.lo(m, guest), r12.lo(m, guest), port, r15.lo(m, guest)));
+        }
+        case EXIT_REASON_EPT_MISCONFIG: {
+          const guest = guestOf(vcpu);
+          const { r12, r13, r14, r15 } = guest_cpu;
+          const [write, size] = [r13.lo(m, guest), r12.lo(m, guest)];
+          return m.ret(
+            exitForMmio(
+              m,
+              vcpu,
+              write,
+              size,
+              r14.hi(m, guest),
+              r14.lo(m, guest),
+              r15.hi(m, guest),
+              r15.lo(m, guest),
+            ),
+          );
+        }
+        case EXIT_REASON_VMCALL:
+          return m.ret(1); // no paravirtual feature is on: -KVM_ENOSYS
+        case EXIT_REASON_EPT_VIOLATION:
+          return m.tail(kvm_mmu_page_fault, vcpu, 0);
         case EXIT_REASON_TRIPLE_FAULT:
           return m.ret(handle_triple_fault(m, vcpu));
         case EXIT_REASON_INTERRUPT_WINDOW: {
@@ -233,13 +278,36 @@ export const vmx_handle_exit = routine(
         case EXIT_REASON_HLT:
           return m.ret(kvm_emulate_halt_noskip(m, vcpu));
         case EXIT_REASON_MSR_WRITE:
-          return m.call(at.wrmsr_done, kvm_emulate_wrmsr, vcpu);
+          return m.call(
+            at.wrmsr_done,
+            kvm_emulate_wrmsr,
+            vcpu,
+            guest_cpu.msr.get(m, guestOf(vcpu)),
+            guest_cpu.value.hi(m, guestOf(vcpu)),
+            guest_cpu.value.lo(m, guestOf(vcpu)),
+          );
         default:
           return m.ret(unhandled_exit(m, vcpu, 0, reason));
       }
     },
     wrmsr_done(m) {
-      return m.ret(1);
+      return m.ret(m.retval === MSR_TO_USERSPACE ? 0 : 1);
     },
   }),
 );
+
+/** What userspace has read for a plain guest goes into its operands. @returns 1. @source RUN-3 */
+export function vmx_complete_userspace_io(m: Machine, vcpu: Ref, what: Completion): 1 {
+  const guest = guestOf(vcpu);
+  const run = runOf(vcpu);
+  if (what === 'PIO_IN') guest_cpu.r11.set(m, guest, 0, run_io.data.get(m, kvm_run.io.at(run)));
+  if (what === 'MMIO_READ') {
+    const mmio = kvm_run.mmio.at(run);
+    guest_cpu.r11.set(m, guest, run_mmio.data.hi(m, mmio), run_mmio.data.lo(m, mmio));
+  }
+  if (what === 'RDMSR') {
+    const msr = kvm_run.msr.at(run);
+    guest_cpu.value.set(m, guest, run_msr.data.hi(m, msr), run_msr.data.lo(m, msr));
+  }
+  return 1;
+}
