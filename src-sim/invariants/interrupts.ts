@@ -30,6 +30,7 @@ const SET_PIR = at(__vmx_deliver_posted_interrupt, 'set_pir');
 const BEFORE_SET_ON = at(__vmx_deliver_posted_interrupt, 'set_on');
 const BEFORE_NOTIFY = at(__vmx_deliver_posted_interrupt, 'notify');
 const SET_IRR = at(vmx_deliver_interrupt, 'choose');
+const SELF_IPI = at(guest_run, 'execute');
 const BEFORE_KICK_IPI = at(kvm_vcpu_kick, 'send');
 const BEFORE_WAKE = at(kvm_vcpu_kick, 'wake');
 const BEFORE_KICK = at(__apic_accept_irq, 'kick');
@@ -97,7 +98,7 @@ export const interrupts = [
     'vcpu',
     'deliveries_come_from_posts',
     'tdx:INV-29',
-    'A vector gets into the PIR by a post, from there into the virtual IRR, from there into service.',
+    'A vector gets into the PIR by a post, from there or by SELF_IPI into the virtual IRR, from there into service.',
     (look, vcpu) => {
       const pid = host.pidOf(vcpu);
       const guest = host.guestOf(vcpu);
@@ -105,7 +106,7 @@ export const interrupts = [
         if (gained(look, pi_desc.pir, pid, w) !== 0 && !(look.did(SET_PIR) && look.word(0) === vcpu))
           return false;
         const harvested = gained(look, guest_cpu.virr, guest, w) & ~wordBefore(look, pi_desc.pir, pid, w);
-        if (harvested !== 0 && !look.did(SET_IRR) && !setAnew(look)) return false;
+        if (harvested !== 0 && !look.did(SET_IRR) && !look.did(SELF_IPI) && !setAnew(look)) return false;
         const served = gained(look, guest_cpu.visr, guest, w) & ~wordBefore(look, guest_cpu.virr, guest, w);
         if (served !== 0 && !setAnew(look)) return false;
       }

@@ -1,5 +1,5 @@
 import { bits, flag, float, int32, name, num, record, sub, word64, type Ref } from '../machine/layout';
-import { KVM_EXIT, type Machine } from '../machine/machine';
+import type { Machine } from '../machine/machine';
 import { pi_desc } from '../platform/posted_intr';
 import { guest_cpu } from '../guest/cpu';
 import { kvm_run } from './kvm_run';

@@ -430,7 +430,7 @@ export const tdh_vp_enter = routine(
       const qualification = vmcs.exit_qualification.get(m, vmcsOf(vcpu));
       const vector = kvm_vcpu.intr_info.get(m, vcpu) & 0xff;
       let how = disposition(reason, full >= ENTRY_FAILURE, qualification, vector);
-      let status = TDX_SUCCESS;
+      let status: number;
       if (tdr.fatal.get(m, module)) {
         status = TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE; // another vCPU's exit made it fatal: TDXM-EXIT-1
       } else {

@@ -5,7 +5,7 @@ import { vmxip } from '../../guest/cpu';
 import { INTR_INFO_MCE } from '../../guest/run';
 import { EEQ_PENDING_EPT_VIOLATION } from '../../guest/touch';
 import { X2APIC_ENABLE } from '../../platform/apic';
-import { pcpu, sendIpi } from '../../platform/pcpu';
+import { sendIpi } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import * as seam from '../../seam/leaves';
 import { tdr, tdvps } from '../../seam/tdx_module';
