@@ -95,6 +95,18 @@ const codes = (notices: readonly { id: string }[]): string[] =>
   notices.map(({ id }) => id.replace(/-\d+$/, ''));
 
 describe('a lab', () => {
+  test('loses nothing that was asked for before the application ends', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const first = start(where);
+    const { session } = await first.open();
+    const asked = Array.from({ length: 5 }, () => first.input(session, step));
+    await first.desktop.close();
+    const replies = await Promise.all(asked);
+    expect(replies.map(({ inputs }) => inputs)).toEqual([1, 2, 3, 4, 5]);
+    expect((await start(where).open()).inputs).toBe(5);
+  });
+
   test('reopens at the very same step after a new start, with every input', async () => {
     const where = folders();
     writeSmallLab(where.labs);
@@ -109,7 +121,7 @@ describe('a lab', () => {
       progress: { score: SMALL_LAB.points, complete: true },
     });
     const before = await first.open();
-    first.desktop.close();
+    await first.desktop.close();
 
     const second = start(where);
     expect((await second.begin()).open).toBe(SMALL_LAB.id);
@@ -203,7 +215,7 @@ describe('a lab', () => {
     const old = await first.open();
     await first.input(old.session, step);
     const kept = first.progress.attempt(old.session)!;
-    first.desktop.close();
+    await first.desktop.close();
     // The same attempt, as a simulator of another version would have left it.
     const { headerLine, entryLine } = await import('../src-lab/transcript');
     const head = { ...kept, session: randomUUID(), simVersion: 'other', started: kept.started + 1 };
@@ -225,7 +237,7 @@ describe('a lab', () => {
     const first = start(where);
     const old = await first.open();
     for (let i = 0; i < 3; i++) await first.input(old.session, { kind: 'reset' });
-    first.desktop.close();
+    await first.desktop.close();
     const db = openDatabase(join(where.home, 'progress.db'));
     db.exec(`UPDATE inputs SET line = replace(line, '"reset"', '"run"') WHERE n = 2`);
     db.close();
@@ -277,7 +289,7 @@ describe('the course', () => {
     const first = start(where);
     const { session } = await first.open();
     await first.input(session, step);
-    first.desktop.close();
+    await first.desktop.close();
     const second = start(where);
     second.desktop.want(SMALL_LAB.folder);
     const view = await second.open((await second.begin()).open!);

@@ -46,6 +46,8 @@ interface Open {
 
 /** Milliseconds after which work is shown as work. */
 const BUSY_AFTER = 1_000;
+/** Milliseconds that the end of the application waits for work under way. */
+const CLOSE_WITHIN = 3_000;
 /** Milliseconds between two reports of progress. */
 const BUSY_EVERY = 100;
 
@@ -147,8 +149,12 @@ export class Desktop {
     }
   }
 
-  /** Ends the worker and closes the store; the application is about to end. */
-  readonly close = (): void => {
+  /** Lets what was asked for be done, unless it hangs; then ends the worker and closes the store. */
+  readonly close = async (): Promise<void> => {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_WITHIN)));
+    await Promise.race([this.#queue, patience]);
+    clearTimeout(timer);
     void this.#world.supervisor.stop();
     this.#world.progress.close();
   };

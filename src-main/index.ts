@@ -74,7 +74,15 @@ function main(): void {
       askFolder,
       applyTheme: (theme) => (nativeTheme.themeSource = theme),
     });
-    app.on('will-quit', started.close);
+    let closed = false;
+    app.on('will-quit', (event) => {
+      if (closed) return;
+      event.preventDefault();
+      void started.close().finally(() => {
+        closed = true;
+        app.quit();
+      });
+    });
     desktop = started;
     const call = (name: unknown, params: unknown) => serve(started.handlers, name, params, log);
     return { desktop: started, call };

@@ -138,7 +138,15 @@ export class App {
     const rounded = sizes.map((size) => Math.round(size * 10) / 10);
     this.settings = { ...this.settings, panes: { ...this.settings.panes, [id]: rounded } };
     clearTimeout(this.#panesTimer);
-    this.#panesTimer = setTimeout(() => void this.change({ panes: this.settings.panes }), PANES_SETTLE);
+    this.#panesTimer = setTimeout(() => this.leave(), PANES_SETTLE);
+  }
+
+  /** The screen is about to go: what waits to be written is written now. */
+  leave(): void {
+    if (this.#panesTimer === undefined) return;
+    clearTimeout(this.#panesTimer);
+    this.#panesTimer = undefined;
+    void this.change({ panes: this.settings.panes });
   }
 
   notify(notice: Notice): void {

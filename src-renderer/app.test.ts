@@ -181,6 +181,16 @@ describe('commands', () => {
     expect([app.settings.textScale, app.can('text-smaller')]).toEqual([80, false]);
   });
 
+  test('sizes of panes are written at once when the screen goes before they have come to rest', () => {
+    vi.useFakeTimers();
+    const { app, calls } = screen();
+    app.setPanes('lab', [30, 70]);
+    app.leave();
+    app.leave();
+    vi.runAllTimers();
+    expect(calls).toEqual([['settings.set', { panes: { lab: [30, 70] } }]]);
+  });
+
   test('sizes of panes are written once they have come to rest', () => {
     vi.useFakeTimers();
     const { app, calls } = screen();
