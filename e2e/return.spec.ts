@@ -1,5 +1,5 @@
 import type { Input } from '../src-lab/input';
-import { begin, COMMAND, course, expectWhereTheyWere, inputsOf, lab, notices } from './begun';
+import { begin, course, expectWhereTheyWere, inputsOf, lab } from './begun';
 import { expect, test, type Seamlab } from './app';
 import { Learner } from './learner';
 
