@@ -1,5 +1,5 @@
 import type { ElectronApplication } from '@playwright/test';
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -126,6 +126,36 @@ test.describe('the renderer', () => {
   });
 });
 
+test('the app:// protocol reads its own folder and nothing else, even where no policy of a page is in the way', async ({
+  app,
+}) => {
+  const urls = [
+    'app://.../../../etc/passwd',
+    'app://../../../../etc/passwd',
+    'app://seamlab/../../../../../../etc/passwd',
+    'app://seamlab//etc/passwd',
+    'app://seamlab/%2e%2e/%2e%2e/package.json',
+    'app://seamlab/..%2f..%2fpackage.json',
+    'app://seamlab/..%5c..%5cpackage.json',
+    'app://seamlab/assets/%252e%252e/%252e%252e/package.json',
+    'app://seamlab@other/index.html',
+    'app://other/index.html',
+    'app://seamlab:80/index.html',
+    'app:index.html',
+    'app:///etc/passwd',
+  ];
+  const answers = await app.main.evaluate(async ({ net }, all) => {
+    const ask = async (url: string): Promise<string> => {
+      const answer = await net.fetch(url).catch((error: Error) => error.message);
+      return typeof answer === 'string' ? answer : `${answer.status} ${await answer.text()}`;
+    };
+    return Promise.all(['app://seamlab/index.html', ...all].map(ask));
+  }, urls);
+  const [own, ...others] = answers;
+  expect(own).toContain('200 <!doctype html>');
+  urls.forEach((url, i) => expect(others[i], url).toMatch(/^404 $|ERR_|URL/));
+});
+
 test.describe('a call', () => {
   const wrong: readonly { readonly why: string; readonly name: unknown; readonly params: unknown }[] = [
     { why: 'a name that does not exist', name: 'shell.open', params: {} },
@@ -163,6 +193,38 @@ test.describe('a call', () => {
       const answer = await asPage(app.main, url, `window.seamlab.call('labs.list', {})`);
       expect(answer, url).toMatchObject({ ok: false, code: 'not_the_screen' });
     }
+  });
+});
+
+test.describe('what main says', () => {
+  test('in the wrong shape is not believed by the screen', async ({ app }) => {
+    const { page, main } = app;
+    await expect(page.getByRole('button', { name: 'Settings' })).toBeVisible();
+    const notice = { id: 'x-1', tone: 'info', what: 'A real notice.', kept: '', todo: '' };
+    const sent = [
+      ['notice', { ...notice, what: { html: '<b>Evil.</b>' } }],
+      ['notice', { ...notice, what: 'Evil.', more: 1 }],
+      ['notice', null],
+      ['menu', { command: 'evil' }],
+      ['evil', {}],
+      ['notice', notice],
+    ] as const;
+    await main.evaluate(({ BrowserWindow }, all) => {
+      const { webContents } = BrowserWindow.getAllWindows()[0]!;
+      for (const [name, payload] of all) webContents.send('seamlab:event', name, payload);
+    }, sent);
+    const notices = page.getByRole('region', { name: 'Notices' });
+    await expect(notices).toContainText('A real notice.');
+    await expect(notices).not.toContainText('Evil');
+    await expect(notices.getByRole('button', { name: /^Dismiss/ })).toHaveCount(1);
+
+    await main.evaluate(({ ipcMain }) => {
+      ipcMain.removeHandler('seamlab:call');
+      ipcMain.handle('seamlab:call', () => ({ ok: true, value: { lab: 'Evil.' } }));
+    });
+    await page.getByRole('button', { name: /^Begin/ }).click();
+    await expect(notices).toContainText('answered in a way this screen does not understand');
+    await expect(page.getByRole('heading', { name: 'The course' })).toBeVisible();
   });
 });
 
@@ -218,6 +280,16 @@ test.describe('the window', () => {
       expect(await app.page.evaluate((to) => window.open(to) === null, url), url).toBe(true);
     }
     expect(await app.main.evaluate(({ BrowserWindow }) => BrowserWindow.getAllWindows().length)).toBe(1);
+  });
+
+  test('has no element that is a window of its own', async ({ app }) => {
+    const webview = await app.page.evaluate(() => {
+      const made = document.createElement('webview');
+      made.setAttribute('src', 'about:blank');
+      document.body.append(made);
+      return { methods: 'loadURL' in made, frames: window.length };
+    });
+    expect(webview).toEqual({ methods: false, frames: 0 });
   });
 
   test('is given no permission', async ({ app }) => {
@@ -318,5 +390,64 @@ test.describe('a lab', () => {
     const notices = app.page.getByRole('region', { name: 'Notices' });
     await expect(notices).toContainText(/cannot be used\. guide\.md:7:\d+: /);
     expect(await app.page.evaluate(() => 'hacked' in globalThis)).toBe(false);
+  });
+
+  const unsafe: readonly {
+    readonly name: string;
+    readonly why: string;
+    readonly make: (lab: string) => void;
+  }[] = [
+    {
+      name: '02-link',
+      why: '"secret.md" is a symbolic link',
+      make: (lab) => symlinkSync('/etc/passwd', join(lab, 'secret.md')),
+    },
+    {
+      name: '03-big',
+      why: '"big.md" is larger than 256 KiB',
+      make: (lab) => writeFileSync(join(lab, 'big.md'), 'x'.repeat(256 * 1024 + 1)),
+    },
+    {
+      name: '04-many',
+      why: 'more than 64 files',
+      make: (lab) => {
+        for (let i = 0; i < 64; i++) writeFileSync(join(lab, `${i}.md`), '');
+      },
+    },
+    {
+      name: '05-bomb',
+      why: 'lab.yaml:',
+      make: (lab) => {
+        const bomb = Array.from({ length: 9 }, (_, i) => `b${i}: &b${i} [${`*b${i - 1},`.repeat(9)}]`).slice(
+          1,
+        );
+        writeFileSync(join(lab, 'lab.yaml'), ['b0: &b0 [x]', ...bomb, ''].join('\n'));
+      },
+    },
+  ];
+
+  test('that reaches outside its folder or would fill memory is refused; the others work', async ({
+    folder,
+    launch,
+  }) => {
+    const application = withCourse(folder, (labs) => {
+      const good = writeSmallLab(labs);
+      for (const { name, make } of unsafe) {
+        cpSync(good, join(labs, name), { recursive: true });
+        make(join(labs, name));
+      }
+      symlinkSync(good, join(labs, '06-elsewhere'));
+    });
+    const app = await launch({ folder: application });
+    app.expects(/log: told \{"code":"lab_broken"\}/);
+    await expect(app.page.getByRole('button', { name: SMALL_LAB.title }).first()).toBeVisible();
+    expect((await app.call('labs.list', {})).map(({ id }) => id)).toEqual([SMALL_LAB.id]);
+    for (const { name, why } of [...unsafe, { name: '06-elsewhere', why: 'The folder is a symbolic link' }]) {
+      expect(await app.send('lab.open', { lab: name }), name).toMatchObject({
+        ok: false,
+        code: 'lab_broken',
+        message: expect.stringContaining(why),
+      });
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { answer, resourceOf } from './screen';
@@ -61,6 +61,16 @@ describe('answers', () => {
     const page = await answer(new Request('app://seamlab/'), folder, headers);
     expect(await page.text()).toBe('<p>here</p>');
     expect(page.headers.get('Content-Type')).toBe('text/html; charset=utf-8');
+  });
+
+  test('follow no link that leads out of the folder', async () => {
+    const folder = root();
+    symlinkSync(join(folder, '..', 'secret.json'), join(folder, 'out.json'));
+    symlinkSync(join(folder, 'index.html'), join(folder, 'in.html'));
+    const statusOf = async (url: string): Promise<number> =>
+      (await answer(new Request(url), folder, headers)).status;
+    expect(await statusOf('app://seamlab/out.json')).toBe(404);
+    expect(await statusOf('app://seamlab/in.html')).toBe(200);
   });
 
   test('are given to GET only', async () => {

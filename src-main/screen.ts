@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readFile, realpath } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 
 /** What the screen may be made of. A file of another type is not served. */
 const TYPES: Readonly<Record<string, string>> = {
@@ -43,7 +43,7 @@ export function resourceOf(url: string): { path: string; type: string } | null {
 }
 
 /**
- * Answers a request for a part of the screen.
+ * Answers a request for a part of the screen. A symbolic link that leads out of its folder is not followed.
  *
  * @param root - folder of the built screen.
  * @param headers - sent with every answer, errors too.
@@ -57,7 +57,9 @@ export async function answer(
   const resource = resourceOf(request.url);
   if (resource === null) return new Response(null, { status: 404, headers });
   try {
-    const body = await readFile(join(root, resource.path));
+    const [folder, file] = await Promise.all([realpath(root), realpath(join(root, resource.path))]);
+    if (!file.startsWith(folder + sep)) return new Response(null, { status: 404, headers });
+    const body = await readFile(file);
     return new Response(new Uint8Array(body), { headers: { ...headers, 'Content-Type': resource.type } });
   } catch {
     return new Response(null, { status: 404, headers });
