@@ -78,6 +78,7 @@ export function powerOn(platform: Platform): World {
 
   for (const name of SWITCHES) variant[name].set(m, variantRef(m), platform.switches?.[name] ? 1 : 0);
   m.vcpus = vcpuRefs;
+  m.cpus = cpus;
   cpus.forEach((cpu, i) => {
     pcpu.index.set(m, cpu, i);
     pcpu.thread.set(m, cpu, m.threadRefs[i]!);

@@ -4,7 +4,7 @@ import * as host from '../kvm/kvm_host';
 import { kvm_lapic, kvm_vcpu } from '../kvm/kvm_host';
 import { kvm_vcpu_kick } from '../kvm/kvm_main';
 import { __apic_accept_irq } from '../kvm/lapic';
-import { kvm_enter_smm, kvm_inj_virq } from '../kvm/trace';
+import { device_posts, kvm_enter_smm, kvm_inj_virq, lapic_timer_posted } from '../kvm/trace';
 import { __vmx_deliver_posted_interrupt, EXIT_REASON_HLT, vmx_deliver_interrupt } from '../kvm/vmx/common';
 import { pi_has_pending_interrupt } from '../kvm/vmx/posted_intr';
 import { vmx_has_interrupt } from '../kvm/vmx/vmx';
@@ -103,8 +103,7 @@ export const interrupts = [
       const pid = host.pidOf(vcpu);
       const guest = host.guestOf(vcpu);
       for (let w = 0; w < WORDS; w++) {
-        if (gained(look, pi_desc.pir, pid, w) !== 0 && !(look.did(SET_PIR) && look.word(0) === vcpu))
-          return false;
+        if (gained(look, pi_desc.pir, pid, w) !== 0 && !postedTo(look, vcpu)) return false;
         const harvested = gained(look, guest_cpu.virr, guest, w) & ~wordBefore(look, pi_desc.pir, pid, w);
         if (harvested !== 0 && !look.did(SET_IRR) && !look.did(SELF_IPI) && !setAnew(look)) return false;
         const served = gained(look, guest_cpu.visr, guest, w) & ~wordBefore(look, guest_cpu.virr, guest, w);
@@ -234,12 +233,23 @@ export const interrupts = [
   ),
   invariant(
     'td_vcpu',
-    'no_wakeup_vector',
+    'wakeup_vector_means_listed',
     'tdx:INV-27, tdx:INV-28',
-    'The notification vector of a TD vCPU without an assigned device is never the wake-up vector.',
-    (look, vcpu) => pi_desc.nv.get(look.m, host.pidOf(vcpu)) !== POSTED_INTR_WAKEUP_VECTOR,
+    'The notification vector is the wake-up vector while the vCPU is on a wakeup list, which needs an assigned device.',
+    ({ m }, vcpu) => {
+      if (!kvm_vcpu.created.get(m, vcpu)) return true;
+      const wakeup = pi_desc.nv.get(m, host.pidOf(vcpu)) === POSTED_INTR_WAKEUP_VECTOR;
+      const listed = kvm_vcpu.wakeup_cpu.get(m, vcpu) >= 0;
+      return wakeup === listed && (!wakeup || host.variant.assigned_device.get(m, host.variantRef(m)) === 1);
+    },
   ),
 ];
+
+/** By KVM's routine, by the IOMMU, or from the interrupt of a timer on another CPU. */
+function postedTo(look: Look, vcpu: Ref): boolean {
+  if (look.did(SET_PIR) && look.word(0) === vcpu) return true;
+  return look.emitted(device_posts) || look.emitted(lapic_timer_posted);
+}
 
 function bothInjected(s: Views, vcpu: Ref): boolean {
   return kvm_vcpu.nmi_injected.get(s, vcpu) === 1 && kvm_vcpu.interrupt_injected.get(s, vcpu) === 1;

@@ -238,7 +238,7 @@ const CASES: Record<string, Case> = {
     does: [bootTd],
     seeds: [defect(tdx_vcpu_run, 'entry', first((m) => m.emit(kvm_inj_virq, 0x31)))],
   },
-  no_wakeup_vector: {
+  wakeup_vector_means_listed: {
     states: 'tdx:INV-27, tdx:INV-28',
     does: [bootTd],
     seeds: [

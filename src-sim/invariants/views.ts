@@ -40,7 +40,8 @@ export const views = [
       if (tdvps.state.get(m, ref) < module.VCPU_READY) return false;
       const vmcs = tdvps.vmcs.at(ref);
       if (!posted_intr_vmcs.pin_bit.get(m, vmcs)) return false;
-      return posted_intr_vmcs.nv.get(m, vmcs) === pi_desc.nv.get(m, host.pidOf(vcpu));
+      const asleep = kvm_vcpu.wakeup_cpu.get(m, vcpu) >= 0; // the descriptor alone names the wake-up vector then
+      return asleep || posted_intr_vmcs.nv.get(m, vmcs) === pi_desc.nv.get(m, host.pidOf(vcpu));
     },
   ),
   invariant(

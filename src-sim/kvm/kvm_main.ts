@@ -129,6 +129,7 @@ export const kvm_vcpu_block = routine(
   () => ({
     check(m, l) {
       const vcpu = l.vcpu as Ref;
+      if (l.slept) kvm_x86_ops.vcpu_load(m, vcpu); // the scheduler has brought it back to its CPU
       const stop =
         kvm_arch_vcpu_runnable(m, vcpu) ||
         thread.signal.get(m, m.thread) === 1 ||
@@ -137,7 +138,9 @@ export const kvm_vcpu_block = routine(
       if (stop) return m.ret(l.slept);
       l.slept = 1;
       m.emit(vcpu_sleeps, kvm_vcpu.id.get(m, vcpu));
-      return m.block('blocked');
+      const asleep = m.block('blocked');
+      kvm_x86_ops.vcpu_put(m, vcpu, true);
+      return asleep;
     },
   }),
 );
@@ -206,6 +209,7 @@ export const kvm_vcpu_ioctl = routine(
         thread.signal.set(m, m.thread, 0); // its handler runs in userspace
         kvm_run.immediate_exit.set(m, runOf(vcpu), 0);
       }
+      kvm_x86_ops.vcpu_put(m, vcpu, false);
       kvm_vcpu.mutex.set(m, vcpu, 0);
       for (const t of m.threadRefs) if (thread.waiting_on.get(m, t) === vcpu) m.wake(t);
       pcpu.context.set(m, thisCpu(m), USERSPACE);

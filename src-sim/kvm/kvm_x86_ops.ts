@@ -13,6 +13,8 @@ export interface KvmX86Ops {
   /** @returns 0 or a negative errno. */
   vcpu_create(m: Machine, vcpu: Ref): number;
   vcpu_load(m: Machine, vcpu: Ref): void;
+  /** @param blocking - whether the vCPU's thread goes to sleep in KVM. */
+  vcpu_put(m: Machine, vcpu: Ref, blocking: boolean): void;
   vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void;
   /** @returns 1, or what KVM_RUN returns instead of running. */
   vcpu_pre_run(m: Machine, vcpu: Ref): number;
@@ -44,6 +46,10 @@ export interface KvmX86Ops {
   /** Answers 1 (stay in KVM_RUN), 0 (to userspace) or a negative errno. */
   readonly handle_exit: Routine<'vcpu' | 'fastpath'>;
   readonly deliver_interrupt: Routine<'vcpu' | 'low'>;
+  /** The same from interrupt context, where nothing can come between its parts; edge-triggered, FIXED. */
+  deliver_interrupt_now(m: Machine, vcpu: Ref, vector: number): void;
+  /** Whether the timer vector is on its way into the guest; assumed for a protected LAPIC. */
+  timer_int_injected(m: Machine, vcpu: Ref): boolean;
   readonly mem_enc_ioctl: Routine<'vm' | 'arg' | 'arg2'>;
   /** Tells the processor which vectors' EOI must exit. */
   load_eoi_exitmap(m: Machine, vcpu: Ref): void;

@@ -7,13 +7,26 @@ import * as host from './kvm_host';
 import { kvm_lapic, kvm_vcpu } from './kvm_host';
 import { __apic_accept_irq } from './lapic';
 import { kvm_make_request, kvm_vcpu_kick_now } from './kvm_main';
-import { lapic_timer_armed, lapic_timer_cancelled, lapic_timer_expired } from './trace';
+import {
+  lapic_timer_armed,
+  lapic_timer_cancelled,
+  lapic_timer_expired,
+  lapic_timer_posted,
+  lapic_timer_waited,
+} from './trace';
+import { kvm_x86_ops } from './kvm_x86_ops';
 
 /** The LAPIC timer of arch/x86/kvm/lapic.c: KVM's own emulation on a host hrtimer. @source TMR-1, TMR-2 */
 
 /** LVTT bits 18:17. @source TMR-14 */
 const TIMER_MODE = { ONESHOT: 0, PERIODIC: 1, TSCDEADLINE: 2 } as const;
 const LVT_MASKED = 0x1_0000;
+/** Limits of the timer advance, in nanoseconds; the model's TSC runs at 1 GHz. @source NUM-19 */
+export const LAPIC_TIMER_ADVANCE_NS_INIT = 1000;
+const LAPIC_TIMER_ADVANCE_NS_MAX = 5000;
+const LAPIC_TIMER_ADVANCE_ADJUST_MIN = 100;
+const LAPIC_TIMER_ADVANCE_ADJUST_MAX = 10_000;
+const LAPIC_TIMER_ADVANCE_ADJUST_STEP = 8;
 /** Shorter periods are stretched: min_timer_period_us. @source x86:LAPIC-37 */
 const MIN_TIMER_PERIOD_NS = 200_000;
 const timerMode = (m: Machine, apic: Ref): number => (kvm_lapic.lvtt.get(m, apic) >>> 17) & 3;
@@ -46,6 +59,42 @@ export function cancel_apic_timer(m: Machine, vcpu: Ref): void {
   kvm_lapic.timer_pending.set(m, apic, 0);
 }
 
+/** Whether timer interrupts may be posted from a housekeeping CPU. @source TMR-5, TMR-7, TMR-8 */
+function kvm_can_post_timer_interrupt(m: Machine, vcpu: Ref): boolean {
+  const vm = host.kvmOf(m, vcpu);
+  const idlesInGuest = host.kvm.mwait_in_guest.get(m, vm) || host.kvm.hlt_in_guest.get(m, vm);
+  const housekeeping = host.variant.nohz_full.get(m, host.variantRef(m));
+  return !!housekeeping && kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) === 1 && !!idlesInGuest;
+}
+
+/** Posted, and the vCPU is in the guest at this moment. @source TMR-6 */
+function kvm_use_posted_timer_interrupt(m: Machine, vcpu: Ref): boolean {
+  return kvm_can_post_timer_interrupt(m, vcpu) && kvm_vcpu.mode.get(m, vcpu) === host.IN_GUEST_MODE;
+}
+
+/**
+ * Waits for the deadline of an expiry that is about to be delivered, and learns how early the timer was.
+ *
+ * @source TMR-12, NUM-19
+ */
+export function kvm_wait_lapic_expire(m: Machine, vcpu: Ref): void {
+  const apic = host.apicOf(vcpu);
+  const deadline = kvm_lapic.expired_tscdeadline.get(m, apic);
+  const advance = kvm_lapic.timer_advance_ns.get(m, apic);
+  if (deadline === 0 || advance === 0 || !kvm_x86_ops.timer_int_injected(m, vcpu)) return;
+  kvm_lapic.expired_tscdeadline.set(m, apic, 0);
+  const late = m.now - deadline;
+  if (late < 0) {
+    m.emit(lapic_timer_waited, kvm_vcpu.id.get(m, vcpu), -late);
+    m.passTo(deadline);
+  }
+  const size = Math.abs(late);
+  if (size < LAPIC_TIMER_ADVANCE_ADJUST_MIN || size > LAPIC_TIMER_ADVANCE_ADJUST_MAX) return;
+  const adjusted = advance + Math.sign(late) * Math.floor(size / LAPIC_TIMER_ADVANCE_ADJUST_STEP);
+  const sane = adjusted >= 0 && adjusted <= LAPIC_TIMER_ADVANCE_NS_MAX;
+  kvm_lapic.timer_advance_ns.set(m, apic, sane ? adjusted : LAPIC_TIMER_ADVANCE_NS_INIT);
+}
+
 /**
  * Arms the hrtimer, or finds the deadline past.
  *
@@ -53,8 +102,11 @@ export function cancel_apic_timer(m: Machine, vcpu: Ref): void {
  */
 function arm(m: Machine, vcpu: Ref, at: number): boolean {
   const apic = host.apicOf(vcpu);
+  const elsewhere = kvm_can_post_timer_interrupt(m, vcpu);
   kvm_lapic.timer_pending.set(m, apic, 0);
   kvm_lapic.timer_at.set(m, apic, at);
+  const cpu = elsewhere ? HOUSEKEEPING_CPU : pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu)); // pinned: TMR-18
+  kvm_lapic.timer_cpu.set(m, apic, cpu);
   if (at <= m.now) return true;
   kvm_lapic.timer_armed.set(m, apic, 1);
   m.emit(lapic_timer_armed, kvm_vcpu.id.get(m, vcpu), Math.min(at - m.now, 0xffff_ffff));
@@ -65,15 +117,37 @@ function arm(m: Machine, vcpu: Ref, at: number): boolean {
  * The timer has expired.
  *
  * @param fromTimerFn - whether the hrtimer's own interrupt says so, on the CPU where it was armed.
- * @source TMR-3, step 5: the only path of the default configuration (TMR-10)
+ * @source TMR-3; the last branch is the only path of the default configuration (TMR-10)
  */
 function apic_timer_expired(m: Machine, vcpu: Ref, fromTimerFn: boolean): void {
   const apic = host.apicOf(vcpu);
   if (kvm_lapic.timer_pending.get(m, apic) > 0) return;
+  noteDeadline(m, apic);
+  if (kvm_use_posted_timer_interrupt(m, vcpu)) {
+    const deadline = kvm_lapic.expired_tscdeadline.get(m, apic);
+    kvm_lapic.expired_tscdeadline.set(m, apic, 0);
+    m.passTo(deadline);
+    m.emit(lapic_timer_posted, kvm_vcpu.id.get(m, vcpu));
+    if (lvttDeliverable(m, apic))
+      kvm_x86_ops.deliver_interrupt_now(m, vcpu, kvm_lapic.lvtt.get(m, apic) & 0xff);
+    forgetDeadline(m, apic);
+    return;
+  }
   m.emit(lapic_timer_expired, kvm_vcpu.id.get(m, vcpu));
   kvm_lapic.timer_pending.set(m, apic, 1);
   kvm_make_request(m, vcpu, host.KVM_REQ_UNBLOCK);
   if (fromTimerFn) kvm_vcpu_kick_now(m, vcpu);
+}
+
+/** In TSC-deadline mode an expiry remembers its deadline: the guest must not see it earlier. @source TMR-3 */
+function noteDeadline(m: Machine, apic: Ref): void {
+  if (timerMode(m, apic) === TIMER_MODE.TSCDEADLINE)
+    kvm_lapic.expired_tscdeadline.set(m, apic, kvm_lapic.tscdeadline.get(m, apic));
+}
+
+/** What was delivered has no deadline any more. @source TMR-4 */
+function forgetDeadline(m: Machine, apic: Ref): void {
+  if (timerMode(m, apic) === TIMER_MODE.TSCDEADLINE) kvm_lapic.tscdeadline.set(m, apic, 0);
 }
 
 /** The earliest armed timer, or null. Ties go to the vCPU that comes first. */
@@ -93,20 +167,24 @@ export function hrtimerFires(m: Machine, vcpu: Ref): void {
   const apic = host.apicOf(vcpu);
   kvm_lapic.timer_armed.set(m, apic, 0);
   kvm_lapic.timer_due.set(m, apic, 1);
-  sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, LOCAL_TIMER_VECTOR);
+  sendIpi(m, m.cpus[kvm_lapic.timer_cpu.get(m, apic)]!, LOCAL_TIMER_VECTOR);
 }
 
+/** With nohz_full the VMM's own CPU keeps house. */
+const HOUSEKEEPING_CPU = 0;
+
 onHostIrq(LOCAL_TIMER_VECTOR, (m, cpu) => {
-  const thread = pcpu.thread.get(m, cpu);
+  const here = pcpu.index.get(m, cpu);
   for (const vcpu of m.vcpus) {
     const apic = host.apicOf(vcpu);
-    if (kvm_vcpu.thread.get(m, vcpu) !== thread || !kvm_lapic.timer_due.get(m, apic)) continue;
+    if (kvm_lapic.timer_cpu.get(m, apic) !== here || !kvm_lapic.timer_due.get(m, apic)) continue;
     kvm_lapic.timer_due.set(m, apic, 0);
     apic_timer_expired(m, vcpu, true);
     if (timerMode(m, apic) === TIMER_MODE.PERIODIC) {
       const period = Math.max(ticks(m, vcpu), MIN_TIMER_PERIOD_NS);
+      const pending = kvm_lapic.timer_pending.get(m, apic);
       arm(m, vcpu, kvm_lapic.timer_at.get(m, apic) + period);
-      kvm_lapic.timer_pending.set(m, apic, 1);
+      kvm_lapic.timer_pending.set(m, apic, pending);
     }
   }
 });
@@ -132,7 +210,7 @@ export const kvm_apic_inject_pending_timer_irqs = routine(
     done(m, l) {
       const apic = host.apicOf(l.vcpu as Ref);
       kvm_lapic.timer_pending.set(m, apic, 0);
-      if (timerMode(m, apic) === TIMER_MODE.TSCDEADLINE) kvm_lapic.tscdeadline.set(m, apic, 0);
+      forgetDeadline(m, apic);
       return m.ret(0);
     },
   }),
@@ -189,9 +267,11 @@ export const kvm_lapic_timer_write = routine(
           if (timerMode(m, apic) !== TIMER_MODE.TSCDEADLINE) break; // ignored: TMR-14
           cancel_apic_timer(m, vcpu);
           kvm_lapic.tscdeadline.set(m, apic, value);
-          if (value !== 0) expired = arm(m, vcpu, value);
+          if (value !== 0)
+            expired = arm(m, vcpu, Math.max(value - kvm_lapic.timer_advance_ns.get(m, apic), 0));
       }
       if (!expired) return m.ret(0);
+      noteDeadline(m, apic);
       if (kvm_lapic.apicv_active.get(m, apic))
         return m.call(at.done, kvm_apic_inject_pending_timer_irqs, vcpu);
       apic_timer_expired(m, vcpu, false);

@@ -100,6 +100,14 @@ export const lapic_timer_cancelled = event('lapic_timer_cancelled', 'mark', 'TMR
   'The timer of vCPU {vcpu} is cancelled; an expiry that was only pending is lost.'); // prettier-ignore
 export const lapic_timer_expired = event('lapic_timer_expired', 'mark', 'TMR-3', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The timer of vCPU {vcpu} has expired: pending = 1, KVM_REQ_UNBLOCK.'); // prettier-ignore
+export const lapic_timer_posted = event('lapic_timer_posted', 'mark', 'TMR-6', { vcpu: 'num' }, 'vcpu {vcpu}',
+  'The timer of vCPU {vcpu} has expired on a housekeeping CPU while the vCPU is in the guest: its vector is posted, no exit.'); // prettier-ignore
+export const lapic_timer_waited = event('lapic_timer_waited', 'mark', 'TMR-12', { vcpu: 'num', ns: 'num' }, 'vcpu {vcpu} {ns} ns',
+  'KVM waits {ns} ns before it enters vCPU {vcpu}: the timer fired ahead of its deadline.'); // prettier-ignore
+export const pi_wakeup = event('pi_wakeup_handler', 'mark', 'PI-29', { cpu: 'num' }, 'cpu {cpu}',
+  'CPU {cpu} takes the wakeup vector: every vCPU on its list whose ON is set is woken.'); // prettier-ignore
+export const device_posts = event('device_posts', 'mark', 'PI-25', { vcpu: 'num', vec: 'num', notified: NO_YES }, 'vcpu {vcpu} vec {vec} notified {notified}',
+  'The IOMMU posts vector {vec} for vCPU {vcpu} (notification sent: {notified}).'); // prettier-ignore
 export const kvm_apicv_inhibit_changed = event('kvm_apicv_inhibit_changed', 'tracepoint', 'APICV-6',
   { reason: APICV_INHIBIT_REASONS, set: ['cleared', 'set'], inhibits: 'hex' }, '{set} reason={reason}, inhibits={inhibits}',
   'APICv inhibit reason {reason} is {set}; the mask is now {inhibits}.'); // prettier-ignore

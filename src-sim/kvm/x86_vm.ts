@@ -5,6 +5,7 @@ import { __kvm_set_or_clear_apicv_inhibit, inhibitReason, kvm_apicv_init } from 
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
+import { LAPIC_TIMER_ADVANCE_NS_INIT } from './lapic_timer';
 import { CAPABILITY_NAMES } from '../names';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { kvm_vcpu_reset } from './x86_reset';
@@ -132,6 +133,8 @@ export const kvm_vm_ioctl_create_vcpu = routine(
       const enable_apicv = !variant.no_apicv.get(m, host.variantRef(m));
       kvm_lapic.apicv_active.set(m, apic, in_kernel && enable_apicv ? 1 : 0);
       kvm_vcpu.pending_external_vector.set(m, vcpu, -1);
+      kvm_vcpu.wakeup_cpu.set(m, vcpu, -1);
+      kvm_lapic.timer_advance_ns.set(m, apic, LAPIC_TIMER_ADVANCE_NS_INIT);
       if (in_kernel && enable_apicv) kvm_make_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
       kvm_x86_ops.vcpu_load(m, vcpu);
       return at.reset;
@@ -140,6 +143,7 @@ export const kvm_vm_ioctl_create_vcpu = routine(
       return m.call(at.done, kvm_vcpu_reset, l.vcpu, 0);
     },
     done(m, l) {
+      kvm_x86_ops.vcpu_put(m, l.vcpu as Ref, false);
       kvm_vcpu.created.set(m, l.vcpu as Ref, 1);
       kvm.created_vcpus.set(m, l.vm as Ref, kvm.created_vcpus.get(m, l.vm as Ref) + 1);
       return m.ret(0);

@@ -38,6 +38,7 @@ export const WHY = {
   delivery_mode: 'This delivery mode is not part of the model yet.',
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
+  no_device: 'The platform has no device whose interrupts the IOMMU posts: switch assigned_device on.',
   no_irqfd: 'No eventfd is bound to that GSI. Bind one with KVM_IRQFD.',
   module_fatal: 'The TDX module shuts itself down on this platform; that is outside the model.',
   no_kvm: 'kvm_intel did not load: there is no /dev/kvm.',
@@ -136,6 +137,8 @@ export class Machine implements Views {
   readonly placed: readonly Ref[];
   /** The placements that are vCPUs, for code that looks at all of them. */
   vcpus: readonly Ref[] = [];
+  /** The placements that are CPUs, by number. */
+  cpus: readonly Ref[] = [];
   /** Command of the n-th begun action, for the trace. The history, which keeps the actions, provides it. */
   commandOf: (n: number) => string = () => '';
   /** Thread whose step runs; meaningless between steps. */

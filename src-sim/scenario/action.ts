@@ -365,6 +365,10 @@ export const ACTIONS = {
     }),
   },
   device: {
+    post: declare('The IOMMU posts an interrupt of an assigned device straight into the PIR.', 'PI-25', {
+      ...onVcpu,
+      vector: Vector,
+    }),
     irqfd: declare('A device signals the eventfd of a GSI.', 'RUN-18', { ...onVm, gsi: Gsi }),
   },
   kvm: {

@@ -15,6 +15,7 @@ import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main'
 import * as ops from '../kvm/kvm_x86_ops';
 import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
 import { kvm_set_irq, packRoute } from '../kvm/irq_comm';
+import { iommuPosts } from '../kvm/vmx/posted_intr';
 import { packCapabilities } from '../kvm/vmx/tdx';
 import { RUN_IMMEDIATE_EXIT, RUN_REQUEST_INTERRUPT_WINDOW, RUN_SYNC_REGS } from '../kvm/x86';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
@@ -310,6 +311,13 @@ const BEGIN: BeginTable = {
     },
   },
   device: {
+    post({ m, vcpu }, { vector }) {
+      if (!variant.assigned_device.get(m, variantRef(m))) return 'no_device';
+      if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+      iommuPosts(m, vcpu, vector);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
     irqfd({ m, slot }, { gsi }) {
       const bound = kvm_msi_route.irqfd.get(m, routeOf(slot.ref, gsi)) === 1;
       if (!bound) return 'no_irqfd';
@@ -479,6 +487,8 @@ export function outcomeOf(m: Machine, action: Action, overrun: boolean): Outcome
     case 'returned': {
       if ('guest' in action)
         return { action, kind, value, exit, say: `The guest on vCPU ${action.vcpu} executed it.` };
+      if ('device' in action && action.device === 'post')
+        return { action, kind, value, exit, say: `The IOMMU has posted vector ${action.vector}.` };
       if ('host' in action) return { action, kind, value, exit, say: `The platform has done it.` };
       const withExit = exit && value === 0 ? ` with ${exit}` : '';
       return { action, kind, value, exit, say: `${name} returned ${returnName(value)}${withExit}.` };

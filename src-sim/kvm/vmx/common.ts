@@ -26,6 +26,7 @@ import {
   host_nmi_handled,
   irq_coalesced,
   kvm_apic,
+  kvm_apic_accept_irq,
   kvm_apicv_accept_irq,
   kvm_msr,
   page_poisoned,
@@ -106,6 +107,19 @@ export const __vmx_deliver_posted_interrupt = routine(
     },
   }),
 );
+
+/** Posts a vector from interrupt context. @source PI-10, PI-11, TMR-3 */
+export function deliverPostedInterruptNow(m: Machine, vcpu: Ref, vector: number): void {
+  const id = kvm_vcpu.id.get(m, vcpu);
+  m.emit(kvm_apic_accept_irq, id, vector, 0, 0);
+  const coalesced = pi_desc.pir.testAndSet(m, pidOf(vcpu), vector);
+  if (coalesced) m.emit(irq_coalesced, id, vector);
+  else if (!pi_desc.on.testAndSet(m, pidOf(vcpu))) {
+    if (kvm_vcpu.mode.get(m, vcpu) !== IN_GUEST_MODE) kvm_vcpu_wake_up(m, vcpu);
+    else sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, POSTED_INTR_VECTOR);
+  }
+  m.emit(kvm_apicv_accept_irq, id, vector, 0, 0);
+}
 
 /** Without APICv a plain guest's vector goes into the IRR, and KVM injects it. @source x86:IRQ-1 */
 export const vmx_deliver_interrupt = routine(

@@ -5,8 +5,8 @@ import { is_td, is_td_vcpu, kvm_vcpu, kvmOf } from '../kvm_host';
 import { KVM_BUG_ON } from '../kvm_main';
 import { kvm_enter_smm } from '../trace';
 import { kvm_x86_vendor_init } from '../kvm_x86_ops';
-import { vmx_deliver_interrupt, vmx_handle_exit_irqoff } from './common';
-import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load } from './posted_intr';
+import { deliverPostedInterruptNow, vmx_deliver_interrupt, vmx_handle_exit_irqoff } from './common';
+import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load, vmx_vcpu_pi_put } from './posted_intr';
 import * as tdx from './tdx';
 import { TDX_COMPLETIONS } from './tdvmcall';
 import * as vmx from './vmx';
@@ -126,6 +126,7 @@ kvm_x86_vendor_init({
   vm_init: (m, vm) => (is_td(m, vm) ? tdx.tdx_vm_init(m, vm) : 0),
   vcpu_create: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_create(m, vcpu) : 0),
   vcpu_load: vmx_vcpu_pi_load,
+  vcpu_put: vmx_vcpu_pi_put,
   vcpu_reset: vt_vcpu_reset,
   vcpu_pre_run: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_pre_run(m, vcpu) : 1),
   apic_init_signal_blocked: vt_apic_init_signal_blocked,
@@ -168,6 +169,8 @@ kvm_x86_vendor_init({
   handle_exit_irqoff: vmx_handle_exit_irqoff,
   handle_exit: vt_handle_exit,
   deliver_interrupt: vmx_deliver_interrupt,
+  deliver_interrupt_now: deliverPostedInterruptNow,
+  timer_int_injected: (m, vcpu) => is_td_vcpu(m, vcpu) || vmx.vmx_timer_int_injected(m, vcpu), // TMR-11
   mem_enc_ioctl: vt_mem_enc_ioctl,
   vcpu_mem_enc_ioctl: vt_vcpu_mem_enc_ioctl,
 });

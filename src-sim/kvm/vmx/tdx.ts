@@ -28,6 +28,7 @@ import {
 } from '../kvm_host';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../apicv';
 import { KVM_BUG_ON, kvm_check_request, kvm_vcpu_kick, kvm_vm_dead, warnOnce } from '../kvm_main';
+import { kvm_wait_lapic_expire } from '../lapic_timer';
 import { kvm_mmu_page_fault, RET_PF_RETRY } from '../mmu';
 import {
   KVM_TDX_CAPABILITIES,
@@ -221,7 +222,11 @@ export const tdx_vcpu_run = routine(
     },
     self_ipi(m, l) {
       const vcpu = l.vcpu as Ref;
-      if (pi_desc.on.get(m, pidOf(vcpu))) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, POSTED_INTR_VECTOR);
+      if (pi_desc.on.get(m, pidOf(vcpu))) {
+        sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, POSTED_INTR_VECTOR);
+        const timerVector = kvm_lapic.lvtt.get(m, apicOf(vcpu)) & 0xff;
+        if (pi_desc.pir.test(m, pidOf(vcpu), timerVector)) kvm_wait_lapic_expire(m, vcpu); // PI-17
+      }
       return m.call(at.exited, seam.tdh_vp_enter, vcpu);
     },
     exited(m, l) {

@@ -25,6 +25,7 @@ import {
   vmcsOf,
 } from '../kvm_host';
 import { vcpu_scan_ioapic } from '../irq_comm';
+import { kvm_wait_lapic_expire } from '../lapic_timer';
 import * as trace from '../trace';
 import {
   EXIT_REASON_EOI_INDUCED, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
@@ -64,6 +65,13 @@ export function vmx_sync_pir_to_irr(m: Machine, vcpu: Ref): void {
   if (!pi_desc.on.get(m, pidOf(vcpu))) return;
   pi_desc.on.set(m, pidOf(vcpu), 0);
   guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
+}
+
+/** Whether the timer vector is in the ISR, or with APICv in the IRR. @source TMR-11 */
+export function vmx_timer_int_injected(m: Machine, vcpu: Ref): boolean {
+  const vector = kvm_lapic.lvtt.get(m, apicOf(vcpu)) & 0xff;
+  const guest = guestOf(vcpu);
+  return guest_cpu.visr.test(m, guest, vector) === 1 || guest_cpu.virr.test(m, guest, vector) === 1;
 }
 
 /** The EOI of these vectors exits. @source x86:IRQ-13 */
@@ -163,6 +171,7 @@ export const vmx_vcpu_run = routine(
       const vcpu = l.vcpu as Ref;
       if (l.immediate_exit) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, RESCHEDULE_VECTOR);
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
+      kvm_wait_lapic_expire(m, vcpu);
       return at.vmenter;
     },
     vmenter(m, l) {
