@@ -140,7 +140,6 @@ test('the app:// protocol reads its own folder and nothing else, even where no p
     'app://seamlab/assets/%252e%252e/%252e%252e/package.json',
     'app://seamlab@other/index.html',
     'app://other/index.html',
-    'app://seamlab:80/index.html',
     'app:index.html',
     'app:///etc/passwd',
   ];
