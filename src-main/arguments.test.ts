@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { labOf } from './arguments';
+import { labOf, previewOf } from './arguments';
 
 test.each([
   [['electron', '.'], null],
@@ -10,4 +10,13 @@ test.each([
   [['seamlab', '--laboratory=x'], null],
 ])('%j asks for the lab %j', (argv, lab) => {
   expect(labOf(argv)).toBe(lab);
+});
+
+test.each([
+  [['electron', '.', '--lab', 'x'], null],
+  [['electron', '.', '--preview', '/labs/first'], '/labs/first'],
+  [['electron', '.', '--preview=first'], 'first'],
+  [['electron', '.', '--preview'], null],
+])('%j previews %j', (argv, folder) => {
+  expect(previewOf(argv)).toBe(folder);
 });

@@ -475,6 +475,92 @@ test('an export that cannot be written says so and changes nothing', async () =>
   expect(await input(session, { kind: 'reset' })).toMatchObject({ inputs: 2 });
 });
 
+describe('a preview', () => {
+  const save = (folder: string, change: (yaml: string) => string): void => {
+    const file = join(folder, 'lab.yaml');
+    writeFileSync(file, change(readFileSync(file, 'utf8')));
+  };
+  async function previewed() {
+    const where = folders();
+    const folder = writeSmallLab(where.labs);
+    const app = start(where);
+    await app.begin();
+    const view = await app.open();
+    await app.input(view.session, step);
+    await app.input(view.session, answer(SMALL_LAB.right));
+    return { ...app, folder, view, saved: () => app.desktop.previewChanged(SMALL_LAB.folder) };
+  }
+
+  test('shows the lab as it was saved, with the inputs that were made', async () => {
+    const { folder, view, saved, open, sent } = await previewed();
+    save(folder, (yaml) => yaml.replace('A small lab', 'A better lab'));
+    await saved();
+    expect(sent('lab.wanted')).toEqual([{ lab: SMALL_LAB.id }]);
+    const again = await open();
+    expect(again.session).not.toBe(view.session);
+    expect(again).toMatchObject({
+      lab: { title: 'A better lab' },
+      inputs: 2,
+      progress: { score: SMALL_LAB.points },
+    });
+    expect(codes(sent('notice') as { id: string }[])).toEqual(['preview_shown']);
+  });
+
+  test('leaves out inputs that the lab no longer takes, and says how many', async () => {
+    const { folder, saved, open, sent } = await previewed();
+    save(folder, (yaml) =>
+      yaml
+        .replace("choices: ['0', '-EINVAL']", "choices: ['1', '-EINVAL']")
+        .replace('last.return', 'last.exit'),
+    );
+    save(folder, (yaml) => yaml.replace("choices: ['1', '-EINVAL']", "choices: ['', '1']"));
+    await saved();
+    expect(await open()).toMatchObject({ inputs: 1, progress: { score: 0 } });
+    expect(sent('notice')).toMatchObject([
+      { kept: '1 input was replayed; 1 left out, which the lab no longer takes.' },
+    ]);
+  });
+
+  test('names every error with file, line, column and remedy, and goes on when it is mended', async () => {
+    const { folder, view, saved, open, sent } = await previewed();
+    save(folder, (yaml) =>
+      yaml.replace('step: make', 'step: mkae').replace('facts: [VM-1]', 'facts: [VM-1]\n    fact: x'),
+    );
+    await saved();
+    save(folder, (yaml) => yaml.replace('\n    fact: x', ''));
+    await saved();
+    expect((sent('notice') as { what: string }[]).map(({ what }) => what)).toEqual([
+      'lab.yaml:20:5: There is no key "fact" here. Did you mean "facts"?',
+      'guide.md:5:1: The checkpoint "created" belongs to the step "mkae". Move it there. ' +
+        'lab.yaml:13:11: There is no step "mkae". Did you mean "make"?',
+    ]);
+    expect((await open()).session).toBe(view.session);
+    save(folder, (yaml) => yaml.replace('step: mkae', 'step: make').replace('points: 2', 'points: 3'));
+    await saved();
+    expect((await open()).progress).toMatchObject({ score: 3, points: 3 });
+  });
+
+  test('does nothing when what the learner meets is as it was', async () => {
+    const { folder, saved, sent } = await previewed();
+    writeFileSync(join(folder, 'solution.yaml'), 'inputs: []\n');
+    await saved();
+    expect([...sent('notice'), ...sent('lab.wanted')]).toEqual([]);
+  });
+
+  test('of a lab that could not be opened opens it once it can', async () => {
+    const where = folders();
+    const folder = writeSmallLab(where.labs);
+    save(folder, (yaml) => yaml.replace('format: 1', 'format: 2'));
+    const app = start(where);
+    await app.begin();
+    await app.desktop.previewChanged(SMALL_LAB.folder);
+    save(folder, (yaml) => yaml.replace('format: 2', 'format: 1'));
+    await app.desktop.previewChanged(SMALL_LAB.folder);
+    expect(codes(app.sent('notice') as { id: string }[])).toEqual(['preview_broken']);
+    expect(app.sent('lab.wanted')).toEqual([{ lab: SMALL_LAB.id }]);
+  });
+});
+
 describe('notices', () => {
   test('wait for a screen that listens, and are told once', async () => {
     const { desktop, begin, sent } = start(folders());

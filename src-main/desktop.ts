@@ -112,6 +112,36 @@ export class Desktop {
     else this.remember({ open: lab.data });
   }
 
+  /**
+   * The files of the lab that its author previews were saved: shows the lab as it is now, with the inputs that were
+   * made before as far as it still takes them, or says what is wrong with it.
+   *
+   * @param folder - name of the lab's folder.
+   */
+  previewChanged(folder: string): Promise<void> {
+    return this.#serial('Reading the lab', async () => {
+      const { labs, broken } = await this.#insist('labs');
+      const fault = broken.find((lab) => lab.folder === folder);
+      if (fault !== undefined) return this.tell({ code: 'preview_broken', errors: fault.errors });
+      const card = labs.find((lab) => lab.folder === folder);
+      if (card === undefined) return this.tell({ code: 'no_such_lab', name: folder });
+      const open = this.#open;
+      if (open?.attempt.labHash === card.hash) return;
+      if (open === null) return this.want(card.id);
+      await this.#leave();
+      this.#world.progress.end(open.attempt.id);
+      const { session } = await this.#openNew(card.id);
+      let leftOut = 0;
+      for (const line of open.lines) {
+        const { input } = JSON.parse(line) as { input: Input };
+        if (!(await this.#input(session, input)).accepted) leftOut++;
+      }
+      const inputs = open.lines.length - leftOut;
+      this.tell({ code: 'preview_shown', title: card.title, inputs, leftOut });
+      this.want(card.id);
+    }).catch((error: unknown) => this.#world.log('preview failed', error));
+  }
+
   /** The worker was lost. Work under way deals with it itself; an idle session is opened again here. */
   workerLost(why: LossReason): void {
     void this.#serial('Restarting the simulator', async () => {

@@ -1,6 +1,6 @@
 import { app, dialog, ipcMain, Menu, nativeTheme, protocol, type BrowserWindow } from 'electron';
-import { join, resolve } from 'node:path';
-import { labOf } from './arguments';
+import { basename, dirname, join, resolve } from 'node:path';
+import { labOf, previewOf } from './arguments';
 import { CHANNELS } from './channels';
 import { chromiumFolder } from './chromium';
 import { glance } from './glance';
@@ -13,12 +13,17 @@ import type { Desktop } from './start';
 import { Supervisor } from './supervisor';
 import { openWindow } from './window';
 
-const home = resolve(process.env['SEAMLAB_HOME'] ?? join(app.getPath('appData'), 'Seamlab'));
+const named = previewOf(process.argv);
+/** Folder of the lab that its author previews; null: the course is shown. */
+const preview = named === null ? null : resolve(named);
+const own = resolve(process.env['SEAMLAB_HOME'] ?? join(app.getPath('appData'), 'Seamlab'));
+// A preview runs beside the course, and leaves its progress alone.
+const home = preview === null ? own : join(own, 'preview');
 // The folder holds the lock of the single instance, so it comes before everything else.
 const chromium = chromiumFolder(home);
 app.setPath('userData', chromium);
 app.setPath('crashDumps', join(chromium, 'crashes'));
-const lab = labOf(process.argv);
+const lab = preview === null ? labOf(process.argv) : basename(preview);
 
 if (app.requestSingleInstanceLock({ lab })) main();
 else app.exit(0);
@@ -39,7 +44,10 @@ function main(): void {
   const supervisor = new Supervisor({
     file: new URL('./worker.js', import.meta.url),
     workerData: {
-      labs: app.isPackaged ? join(process.resourcesPath, 'labs') : join(app.getAppPath(), 'labs'),
+      labs:
+        preview !== null
+          ? dirname(preview)
+          : join(app.isPackaged ? process.resourcesPath : app.getAppPath(), 'labs'),
     },
     log,
     onLost: (why) => desktop?.workerLost(why),
@@ -62,7 +70,7 @@ function main(): void {
    */
   const begin = once(async () => {
     supervisor.start();
-    const { serve, startDesktop } = await import('./start');
+    const { serve, startDesktop, watchLab } = await import('./start');
     const started = startDesktop({
       home,
       lab,
@@ -83,6 +91,8 @@ function main(): void {
         app.quit();
       });
     });
+    if (preview !== null)
+      app.on('will-quit', watchLab(preview, () => void started.previewChanged(basename(preview)))); // prettier-ignore
     desktop = started;
     const call = (name: unknown, params: unknown) => serve(started.handlers, name, params, log);
     return { desktop: started, call };

@@ -28,6 +28,14 @@ export type News =
     }
   | { readonly code: 'lab_broken'; readonly folder: string; readonly why: string }
   | { readonly code: 'no_such_lab'; readonly name: string }
+  /** The lab that its author previews was saved with errors, or is shown as it was saved. */
+  | { readonly code: 'preview_broken'; readonly errors: readonly string[] }
+  | {
+      readonly code: 'preview_shown';
+      readonly title: string;
+      readonly inputs: number;
+      readonly leftOut: number;
+    }
   | { readonly code: 'simulator_restarted'; readonly why: LossReason; readonly inputs: number }
   | { readonly code: 'input_stopped'; readonly why: LossReason; readonly inputs: number }
   | { readonly code: 'simulator_down'; readonly why: LossReason }
@@ -62,6 +70,8 @@ const inputsOf = (n: number): string => (n === 1 ? '1 input' : `${n} inputs`);
 const is = (n: number): string => (n === 1 ? 'is' : 'are');
 const was = (n: number): string => (n === 1 ? 'was' : 'were');
 const attemptsOf = (n: number): string => (n === 1 ? '1 attempt' : `${n} attempts`);
+/** Errors of a previewed lab that one notice has room for. */
+const ERRORS_SHOWN = 3;
 const OLD_ATTEMPTS = 'File > Export every attempt writes earlier attempts to files.';
 
 type Words = Omit<Notice, 'id'>;
@@ -154,6 +164,26 @@ function wordsOf(news: News): Words {
         what: `The lab in the folder "${news.folder}" cannot be used. ${news.why}`,
         kept: 'All other labs work.',
         todo: `Its author finds every error with "npx seamlab lab check ${news.folder}".`,
+      };
+    case 'preview_broken': {
+      const more = news.errors.length - ERRORS_SHOWN;
+      const rest = more > 0 ? ` And ${more} more.` : '';
+      return {
+        tone: 'warning',
+        what: `${news.errors.slice(0, ERRORS_SHOWN).join(' ')}${rest}`,
+        kept: 'The screen shows the lab as it was before.',
+        todo: 'Mend the file and save it; the lab is then read again.',
+      };
+    }
+    case 'preview_shown':
+      return {
+        tone: 'info',
+        what: `"${news.title}" was read again.`,
+        kept:
+          news.leftOut === 0
+            ? `${inputsOf(news.inputs)} ${was(news.inputs)} replayed.`
+            : `${inputsOf(news.inputs)} ${was(news.inputs)} replayed; ${news.leftOut} left out, which the lab no longer takes.`,
+        todo: 'Nothing.',
       };
     case 'no_such_lab':
       return {

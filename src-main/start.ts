@@ -6,6 +6,7 @@ import { Progress } from './progress';
 import { Remembered } from './settings';
 
 export { serve } from './serve';
+export { watchLab } from './preview';
 export type { Desktop } from './desktop';
 
 /** What the running application gives its desktop; everything else the desktop finds in the home folder. */

@@ -21,7 +21,8 @@ interface Bench {
 interface Read {
   readonly print: string;
   readonly lab: Lab | null;
-  readonly why: string;
+  /** Each with file, line, column and remedy; empty when there is a lab. */
+  readonly errors: readonly string[];
 }
 
 /** Milliseconds between two reports of progress while replaying. */
@@ -40,26 +41,27 @@ export function makeWorkshop(root: string, foreman: Foreman): Workshop {
     const found = new Map<string, { folder: string; lab: Lab }>();
     const broken: BrokenLab[] = [];
     for (const folder of labFolders(root)) {
-      const { lab, why } = read(folder);
+      const { lab, errors } = read(folder);
       const twin = lab === null ? undefined : found.get(lab.id);
-      if (lab === null) broken.push({ folder, why });
-      else if (twin !== undefined)
-        broken.push({ folder, why: `Its id "${lab.id}" is that of "${twin.folder}".` });
-      else found.set(lab.id, { folder, lab });
+      if (lab === null) broken.push({ folder, why: errors[0] ?? '', errors });
+      else if (twin !== undefined) {
+        const why = `Its id "${lab.id}" is that of "${twin.folder}".`;
+        broken.push({ folder, why, errors: [why] });
+      } else found.set(lab.id, { folder, lab });
     }
     return { found, broken };
   };
 
   const read = (folder: string): Read => {
     const files = readLab(labPath(root, folder)!);
-    if (!files.ok) return { print: '', lab: null, why: explainLabFault(files.fault) };
+    if (!files.ok) return { print: '', lab: null, errors: [explainLabFault(files.fault)] };
     const print = printOf(files.files);
     const known = reads.get(folder);
     if (known?.print === print) return known;
     const load = loadLab(files.files);
     const fresh: Read = load.ok
-      ? { print, lab: load.lab, why: '' }
-      : { print, lab: null, why: printIssue(load.issues[0]!) };
+      ? { print, lab: load.lab, errors: [] }
+      : { print, lab: null, errors: load.issues.map(printIssue) };
     reads.set(folder, fresh);
     return fresh;
   };

@@ -48,6 +48,8 @@ export interface LabCard {
 export interface BrokenLab {
   readonly folder: string;
   readonly why: string;
+  /** All that is wrong, each with file, line, column and remedy. */
+  readonly errors: readonly string[];
 }
 
 export interface OpenRequest {

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main } from './program';
@@ -17,6 +18,15 @@ process.exitCode = await main(process.argv.slice(2), {
   root,
   live: process.stderr.isTTY === true,
   grader: new URL('./grader.js', import.meta.url),
+  start: (args) =>
+    new Promise((resolve, reject) => {
+      const script = join(root, 'scripts', 'start.mjs');
+      const child = spawn(process.execPath, [script, ...args], { stdio: 'inherit' });
+      // The terminal interrupts both; the application decides when it ends.
+      process.on('SIGINT', () => {});
+      child.on('error', reject);
+      child.on('exit', (code) => resolve(code ?? 1));
+    }),
   onInterrupt: (stop) => {
     process.once('SIGINT', stop);
     return () => process.off('SIGINT', stop);

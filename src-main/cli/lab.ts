@@ -1,12 +1,15 @@
 import { z } from 'zod';
-import { readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { checkLab, type Check } from '../../src-lab/check';
 import { printIssue } from '../../src-lab/issue';
+import { Slug } from '../../src-lab/input';
+import { loadLab } from '../../src-lab/lab';
 import { Facts, labJsonSchema, SolutionSource, WrongSource } from '../../src-lab/schema';
 import { didYouMean, nearest } from '../../src-sim/scenario/nearest';
 import { PLAIN } from '../../src-sim/scenario/runner-text';
 import { explainLabFault, labFolders, labPath, readLab } from '../labs';
+import { NEW_LAB_FACT, newLabFiles } from './template';
 import { ANSI, STATUS, worst, type Status, type Terminal } from './terminal';
 
 interface CheckOptions {
@@ -93,6 +96,84 @@ function plain({ folder, check, errors }: Result & { readonly folder: string }):
     mutants: check?.mutants ?? 0,
     issues: check?.issues ?? [{ file: '', line: 1, column: 1, message: errors[0], remedy: '' }],
   };
+}
+
+/** `seamlab lab new NAME`: a folder that passes the check. */
+export function newLab(name: string, { labs }: { readonly labs: string }, terminal: Terminal): Status {
+  const wrong = (why: string): Status => {
+    terminal.err(`${why}\n`);
+    return STATUS.wrong;
+  };
+  const folder = join(labs, name);
+  const id = name.replace(/^[0-9]+-/, '');
+  if (!Slug.safeParse(name).success || !/^[a-z]/.test(id))
+    return wrong(
+      `"${name}" cannot be the name of a lab. Lower-case words joined by hyphens can, as 90-first.`,
+    );
+  if (existsSync(folder)) return wrong(`${shorter(folder)} is there already. Choose another name.`);
+  const others = labFolders(labs).flatMap((other) => identityOf(labs, other));
+  const twin = others.find((other) => other.id === id);
+  if (twin !== undefined) return wrong(`The id "${id}" is that of ${twin.folder}. Choose another name.`);
+  const given = Number(/^[0-9]+/.exec(name)?.[0] ?? 0);
+  const number = given >= 1 && given <= 99 ? given : Math.min(99, Math.max(0, ...others.map((other) => other.number)) + 1); // prettier-ignore
+  const title = id.replaceAll('-', ' ').replace(/^./, (letter) => letter.toUpperCase());
+  const schema = relative(folder, join(terminal.root, 'src-lab', 'lab.schema.json')).replaceAll('\\', '/');
+  try {
+    mkdirSync(join(folder, 'wrong'), { recursive: true });
+    for (const [file, text] of newLabFiles({ id, number, title, schema }))
+      writeFileSync(join(folder, file), text, { flag: 'wx' });
+    // A folder of labs of one's own has no facts yet: the one that the new lab cites is a beginning.
+    const facts = join(labs, 'facts.json');
+    const known = readFacts(join(terminal.root, 'labs'));
+    if (!existsSync(facts) && typeof known !== 'string')
+      writeFileSync(facts, `${JSON.stringify({ [NEW_LAB_FACT]: known[NEW_LAB_FACT] }, null, 2)}\n`, { flag: 'wx' }); // prettier-ignore
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return wrong(`${shorter(folder)} cannot be written (${code ?? 'unknown'}).`);
+  }
+  terminal.out(`${shorter(folder)} is there. Next:
+  seamlab lab check ${name}
+  seamlab lab preview ${name}
+docs/writing-labs.md tells how to make it yours.
+`);
+  return STATUS.held;
+}
+
+/** Id and number of a lab; nothing of one that cannot be loaded. */
+function identityOf(labs: string, folder: string): { folder: string; id: string; number: number }[] {
+  const read = readLab(labPath(labs, folder)!);
+  const load = read.ok ? loadLab(read.files) : null;
+  return load?.ok ? [{ folder, id: load.lab.id, number: load.lab.source.number }] : [];
+}
+
+/** `seamlab lab preview NAME|FOLDER`: opens the lab in the application, which reads it again when it is saved. */
+export async function previewLab(
+  name: string,
+  { labs }: { readonly labs: string },
+  terminal: Terminal,
+): Promise<Status> {
+  const inside = labPath(labs, name);
+  const folder = inside !== null && existsSync(join(inside, 'lab.yaml')) ? inside : resolve(name);
+  if (!existsSync(join(folder, 'lab.yaml'))) {
+    terminal.err(`There is no lab "${name}" in ${shorter(labs)}, and no folder of that name with a lab.yaml.${didYouMean(nearest(name, labFolders(labs)))}\n`); // prettier-ignore
+    return STATUS.wrong;
+  }
+  if (!Slug.safeParse(basename(folder)).success) {
+    terminal.err(`"${basename(folder)}" cannot be the name of a lab. Lower-case words joined by hyphens can, as 90-first.\n`); // prettier-ignore
+    return STATUS.wrong;
+  }
+  // What is wrong already is told here, too: the application shows the lab when it is mended.
+  for (const error of loadErrors(dirname(folder), basename(folder))) terminal.err(`${error}\n`);
+  return (await terminal.start(['--preview', folder])) === 0 ? STATUS.held : STATUS.wrong;
+}
+
+function loadErrors(labs: string, folder: string): readonly string[] {
+  const path = labPath(labs, folder)!;
+  const read = readLab(path);
+  if (!read.ok) return [`${shorter(path)}: ${explainLabFault(read.fault)}`];
+  const load = loadLab(read.files);
+  if (load.ok) return [];
+  return load.issues.map((issue) => printIssue({ ...issue, file: shorter(join(path, issue.file)) }));
 }
 
 /** The known facts, or why there are none. */

@@ -2,6 +2,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -21,7 +22,7 @@ import { SIM_VERSION } from '../../src-sim';
 import { FaultReport, Report } from '../../src-sim/scenario/runner-report';
 import { readLab } from '../labs';
 import { main } from './program';
-import { showsColors, STATUS, table, worst } from './terminal';
+import { showsColors, STATUS, table, worst, type Terminal } from './terminal';
 
 const root = join(import.meta.dirname, '..', '..');
 const examples = join(root, 'src-sim', 'scenario', 'examples');
@@ -31,7 +32,11 @@ const example = (name: string): string => join(examples, `${name}.yaml`);
 async function seamlab(...args: string[]): Promise<{ status: number; out: string; err: string }> {
   return run(args, false);
 }
-async function run(args: string[], color: boolean): Promise<{ status: number; out: string; err: string }> {
+async function run(
+  args: string[],
+  color: boolean,
+  own: Partial<Terminal> = {},
+): Promise<{ status: number; out: string; err: string }> {
   let [out, err] = ['', ''];
   const status = await main(args, {
     out: (text) => (out += text),
@@ -40,7 +45,9 @@ async function run(args: string[], color: boolean): Promise<{ status: number; ou
     root,
     live: false,
     grader: null,
+    start: async () => 0,
     onInterrupt: () => () => {},
+    ...own,
   });
   return { status, out, err };
 }
@@ -421,6 +428,59 @@ describe('seamlab lab', () => {
     expect(empty.status).toBe(2);
   });
 
+  test('new: a lab that passes its check at once, with the next free number', async () => {
+    const labs = labsWith('fresh', () => {});
+    const made = await seamlab('lab', 'new', 'my-first', '--labs', labs);
+    expect({ status: made.status, err: made.err }).toEqual({ status: 0, err: '' });
+    expect(made.out).toContain('seamlab lab check my-first');
+    writeFileSync(join(labs, 'facts.json'), readFileSync(join(root, 'labs', 'facts.json')));
+    const checked = await seamlab('lab', 'check', 'my-first', '--labs', labs);
+    expect({ status: checked.status, err: checked.err }).toEqual({ status: 0, err: '' });
+    const yaml = readFileSync(join(labs, 'my-first', 'lab.yaml'), 'utf8');
+    expect(yaml).toMatch(/\nid: my-first\nnumber: 2 .*\ntitle: My first\n/);
+  });
+
+  test('new: in an empty place it brings the fact that it cites; a number in front is its place', async () => {
+    const labs = join(folder, 'own', 'labs');
+    expect((await seamlab('lab', 'new', '42-own', '--labs', labs)).status).toBe(0);
+    expect((await seamlab('lab', 'check', '--labs', labs)).out).toMatch(/ok\n$/);
+    expect(readFileSync(join(labs, '42-own', 'lab.yaml'), 'utf8')).toMatch(/\nid: own\nnumber: 42 /);
+  });
+
+  test.each([
+    ['01-tiny', 'is there already'],
+    ['05-tiny', 'The id "tiny" is that of 01-tiny.'],
+    ['../elsewhere', 'cannot be the name of a lab'],
+    ['Big', 'cannot be the name of a lab'],
+    ['90', 'cannot be the name of a lab'],
+  ])('new: "%s" is refused, and nothing is written', async (name, why) => {
+    const labs = labsWith(`refused-${name.replace(/\W/g, '')}`, () => {});
+    const before = readdirSync(labs, { recursive: true }).sort();
+    const { status, out, err } = await seamlab('lab', 'new', name, '--labs', labs);
+    expect({ status, out }).toEqual({ status: 2, out: '' });
+    expect(err).toContain(why);
+    expect(readdirSync(labs, { recursive: true }).sort()).toEqual(before);
+  });
+
+  test('preview: starts the application on the folder, and tells what is wrong already', async () => {
+    const labs = labsWith('shown', (files) =>
+      files.set('lab.yaml', files.get('lab.yaml')!.replace('minutes: 5', 'minutes: 4')),
+    );
+    const started: string[][] = [];
+    const start = async (args: readonly string[]) => started.push([...args]) - 1;
+    const byName = await run(['lab', 'preview', '01-tiny', '--labs', labs], false, { start });
+    expect(byName.status).toBe(0);
+    expect(byName.err).toMatch(/01-tiny\/lab\.yaml:6:10: "minutes" is too small: at least 5\./);
+    await run(['lab', 'preview', join(labs, '01-tiny')], false, { start });
+    expect(started).toEqual(Array(2).fill(['--preview', join(labs, '01-tiny')]));
+    const none = await run(['lab', 'preview', '02-init-sip'], false, { start });
+    expect(none).toMatchObject({
+      status: 2,
+      err: expect.stringContaining('Did you mean "02-init-sipi"?') as string,
+    });
+    expect(started).toHaveLength(2);
+  });
+
   test('schema: the published one; of the other files too', async () => {
     expect((await seamlab('lab', 'schema')).out).toBe(
       readFileSync(join(root, 'src-lab', 'lab.schema.json'), 'utf8'),
@@ -447,7 +507,9 @@ describe('the command line itself', () => {
     [[]],
     [['run']],
     [['grade']],
+    [['lab', 'new']],
     [['lab', 'check']],
+    [['lab', 'preview']],
     [['lab', 'schema']],
     [['scenario', 'schema']],
   ])('seamlab %j --help: usage and examples, status 0', async (words) => {

@@ -32,7 +32,9 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
 
 function build(terminal: Terminal, end: (status: Status) => void): Command {
   const program = new Command('seamlab')
-    .description('Runs scenarios on the simulated machine, grades transcripts of labs, checks labs.')
+    .description(
+      'Runs scenarios on the simulated machine, grades transcripts of labs, makes and checks labs.',
+    )
     .version(version(terminal.root), '-V, --version', 'print the version and exit')
     .exitOverride()
     .configureOutput({
@@ -111,6 +113,30 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
         end(checkLabs(name, options, terminal));
       }),
     ['seamlab lab check', 'seamlab lab check 02-init-sipi'],
+  );
+  example(
+    lab
+      .command('new')
+      .description('Make the folder of a new lab: a small one that passes the check.')
+      .argument('<name>', 'lower-case words joined by hyphens; a number in front is its place in the course')
+      .option('--labs <folder>', 'folder of the labs', join(terminal.root, 'labs'))
+      .action(async (name: string, options: { labs: string }) => {
+        const { newLab } = await import('./lab');
+        end(newLab(name, options, terminal));
+      }),
+    ['seamlab lab new 90-first', 'seamlab lab new first --labs ~/labs'],
+  );
+  example(
+    lab
+      .command('preview')
+      .description('Open a lab in the application, which reads it again whenever it is saved.')
+      .argument('<name>', 'folder name of a lab, or the path of its folder')
+      .option('--labs <folder>', 'folder of the labs', join(terminal.root, 'labs'))
+      .action(async (name: string, options: { labs: string }) => {
+        const { previewLab } = await import('./lab');
+        end(await previewLab(name, options, terminal));
+      }),
+    ['seamlab lab preview 90-first', 'seamlab lab preview ~/labs/first'],
   );
   example(
     lab
