@@ -25,8 +25,8 @@ export interface Course {
 }
 
 /** Reads a lab as the application does. */
-export function readCourse(folder: string): Course {
-  const read = readLab(join(root, 'labs', folder));
+export function readCourse(folder: string, labs = join(root, 'labs')): Course {
+  const read = readLab(join(labs, folder));
   if (!read.ok) throw new Error(`labs/${folder}: ${read.fault.code}`);
   const { files } = read;
   const loaded = loadLab(files);
@@ -163,6 +163,23 @@ export class Learner {
     else if (form.type === 'value') {
       await this.reach(checkpoint.getByRole('textbox'));
       await this.page.keyboard.type(answer as string);
+    } else if (form.type === 'build') {
+      await this.write(checkpoint, answer as readonly string[]);
+      await this.reach(checkpoint.getByRole('button', { name: 'Hand in, then run' }));
+      await this.press('Enter');
+      await expect(this.verdict(id)).not.toBeEmpty();
+      return;
+    } else if (form.type === 'schedule') {
+      await this.schedule(checkpoint, answer);
+      await expect(this.verdict(id)).not.toBeEmpty();
+      return;
+    } else if (form.type === 'explain') {
+      await this.reach(checkpoint.getByRole('textbox'));
+      await this.page.keyboard.type(answer as string);
+      await this.reach(checkpoint.getByRole('button', { name: 'Keep it, and compare' }));
+      await this.press('Enter');
+      await expect(this.verdict(id)).not.toBeEmpty();
+      return;
     } else {
       await this.reach(checkpoint.getByRole('button', { name: /give up/i }));
       await this.press('Enter');
@@ -171,6 +188,53 @@ export class Learner {
     await this.reach(checkpoint.getByRole('button', { name: 'Predict, then run' }));
     await this.press('Enter');
     await expect(this.verdict(id)).not.toBeEmpty();
+  }
+
+  /** Writes commands, one a line, in place of those that stand there. */
+  private async write(checkpoint: Locator, commands: readonly string[]): Promise<void> {
+    const rows = checkpoint.getByRole('combobox', { name: /^Action/ });
+    while ((await rows.count()) > 1) {
+      const { length } = await rows.all();
+      await this.reach(checkpoint.getByRole('button', { name: `Remove action ${length}`, exact: true }));
+      await this.press('Enter');
+      await expect(rows).toHaveCount(length - 1);
+    }
+    await this.reach(rows.first());
+    await this.press('Control+a', 'Delete');
+    for (const [i, command] of commands.entries()) {
+      const row = rows.nth(i);
+      if (i > 0) await this.press('Enter'); // a finished line leads to the next
+      await expect(row).toBeFocused();
+      await this.page.keyboard.type(command);
+      await expect(row).toHaveValue(command);
+    }
+  }
+
+  /** Lets threads step on the machine, or says that it cannot happen. */
+  private async schedule(checkpoint: Locator, answer: string | readonly string[]): Promise<void> {
+    const button = (name: string): Locator => checkpoint.getByRole('button', { name, exact: true });
+    if (typeof answer === 'string') {
+      await this.reach(button('It cannot happen'));
+      await this.press('Enter');
+      return;
+    }
+    const setUp = checkpoint.getByRole('button', { name: /^(Set it up|Begin again)$/ });
+    await this.reach(setUp);
+    await this.press('Enter');
+    const steps = checkpoint.getByText(/^\d+ steps? so far$/);
+    await expect(steps).toHaveText('0 steps so far');
+    let taken = 0;
+    for (const pick of answer) {
+      const [thread = '', times = '1'] = pick.split(' x');
+      for (let n = 0; n < Number(times); n++) {
+        await this.reach(button(`Step ${thread}`));
+        await this.press('Enter');
+        taken++;
+        await expect(steps).toHaveText(taken === 1 ? '1 step so far' : `${taken} steps so far`);
+      }
+    }
+    await this.reach(button('Hand in these steps'));
+    await this.press('Enter');
   }
 
   private async choose(

@@ -107,7 +107,7 @@ describe('a comparison', () => {
     expect(viewed).toBe('b');
     expect(variants).toEqual([
       { id: 'a', label: 'v2, enforced', switches: [] },
-      { id: 'b', label: 'v1, inhibited', switches: ['apicv_v1'] },
+      { id: 'b', label: 'v1, inhibited', switches: ['apicv_v1', 'emca'] },
     ]);
   });
 
@@ -118,9 +118,7 @@ describe('a comparison', () => {
     expect({ event, state }).toEqual({ event: null, state: null });
 
     // With eMCA the machine check arrives as an SMI.
-    const emca = kindsLab((source) =>
-      source.replace('{ apicv_v1: true } }\n    lock', '{ emca: true } }\n    lock'),
-    );
+    const emca = kindsLab((source) => source.replace('{ apicv_v1: true, emca: true } }', '{ emca: true } }'));
     const other = new Learner(emca);
     expect(compared(other).differences).toEqual({ before: [], event: null, state: null, now: [] });
     other.does(MSI, act('host MCE vm=td vcpu=1'));

@@ -117,7 +117,7 @@ export const Verdict = z.strictObject({
       moment: z.int().nullable(),
       event: z.int().nullable(),
       holds: z.boolean(),
-      /** The machine of a comparison that it is about, where that is not `a`. */
+      /** The machine of a comparison that it is about. */
       on: z.enum(['a', 'b']).optional(),
     }),
   ),

@@ -43,12 +43,14 @@ export const state: WatchedKind<StateCheckpoint> = {
         const findings = verdicts.slice(0, source.goals.length);
         return {
           passed: findings.every(({ holds }) => holds),
-          findings: findings.map(({ expected, observed, moment, event, holds }) => ({
+          findings: findings.map(({ expected, observed, moment, event, holds }, i) => ({
             expected,
             observed,
             moment,
             event,
             holds,
+            // A machine is named where there are two.
+            ...(timelines.length > 1 ? { on: source.goals[i]!.on ?? 'a' } : {}),
           })),
           feedback: verdicts.slice(source.goals.length).map(({ holds }) => holds),
         };

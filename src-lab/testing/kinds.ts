@@ -46,7 +46,7 @@ steps:
     setup: running
     compare:
       a: { label: 'v2, enforced' }
-      b: { label: 'v1, inhibited', switches: { apicv_v1: true } }
+      b: { label: 'v1, inhibited', switches: { apicv_v1: true, emca: true } }
     lock: [vmm KVM_SET_LAPIC, vmm KVM_SIGNAL_MSI delivery_mode=SMI]
   - id: alone
     setup: running

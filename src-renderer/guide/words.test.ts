@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { pointsOf, policyText, standingText } from './words';
+import { constraintsText, picksText, pointsOf, policyText, standingText } from './words';
 
 test('points are whole where they can be, and one is singular', () => {
   expect([0, 0.5, 1, 2, 1 / 3].map(pointsOf)).toEqual([
@@ -25,4 +25,22 @@ test('a standing says how it is, and nothing before the first attempt', () => {
   expect(standingText({ ...standing, state: 'passed' }, 2)).toBe('Passed, 1.5 of 2 points');
   expect(standingText({ ...standing, state: 'failed' }, 2)).toBe('Not right yet, 2 attempts');
   expect(standingText({ ...standing, state: 'open', attempts: 0 }, 2)).toBe('');
+});
+
+test('what is partly right says so, and what nobody scores has no points', () => {
+  const standing = { id: 'x', attempts: 1, earned: 1, hints: [], answer: null, verdict: null };
+  expect(standingText({ ...standing, state: 'failed' }, 5)).toBe(
+    'Partly right, 1 of 5 points so far, 1 attempt',
+  );
+  expect(standingText({ ...standing, earned: 0, state: 'passed' }, 0)).toBe('Kept');
+});
+
+test('constraints are one sentence', () => {
+  const form = { type: 'build' as const, goals: [], max: 3, only: ['vmm'], without: ['vmm KVM_RUN', 'boot'] };
+  expect(constraintsText(form)).toBe('At most 3 actions; only vmm; without vmm KVM_RUN, boot.');
+  expect(constraintsText({ ...form, max: 1, only: null, without: [] })).toBe('One action.');
+});
+
+test('a schedule counts the steps that one thread takes in a row', () => {
+  expect(picksText(['vmm', 'vmm', 'td.vcpu0', 'vmm x3', 'vmm'])).toBe('vmm ×2, td.vcpu0, vmm ×4');
 });

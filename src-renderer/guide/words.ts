@@ -39,10 +39,12 @@ export function standingText(standing: Standing | undefined, points: number): st
   const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
   switch (state) {
     case 'passed':
+      if (points === 0) return 'Kept';
       return `Passed, ${showPoints(earned)} of ${pointsOf(points)}`;
     case 'revealed':
       return `Answer shown, ${showPoints(earned)} of ${pointsOf(points)}`;
     case 'failed':
+      if (earned > 0) return `Partly right, ${showPoints(earned)} of ${pointsOf(points)} so far, ${tries}`;
       return `Not right yet, ${tries}`;
     case 'open':
       return attempts === 0 ? '' : tries;
@@ -52,4 +54,28 @@ export function standingText(standing: Standing | undefined, points: number): st
 /** Words for minutes and course times: `20 minutes`. */
 export function minutesOf(minutes: number): string {
   return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+}
+
+/** What may be used for a `build`, in one sentence. */
+export function constraintsText({
+  max,
+  only,
+  without,
+}: Extract<Checkpoint['form'], { type: 'build' }>): string {
+  const parts = [max === 1 ? 'One action' : `At most ${max} actions`];
+  if (only !== null) parts.push(`only ${only.join(', ')}`);
+  if (without.length > 0) parts.push(`without ${without.join(', ')}`);
+  return `${parts.join('; ')}.`;
+}
+
+/** Threads in the order in which they stepped: `vmm ×2, td.vcpu0`. Counted entries, `vmm x2`, are taken as well. */
+export function picksText(picks: readonly string[]): string {
+  const runs: { name: string; times: number }[] = [];
+  for (const pick of picks) {
+    const [name = '', times = '1'] = pick.split(' x');
+    const last = runs.at(-1);
+    if (last?.name === name) last.times += Number(times);
+    else runs.push({ name, times: Number(times) });
+  }
+  return runs.map(({ name, times }) => (times === 1 ? name : `${name} ×${times}`)).join(', ');
 }

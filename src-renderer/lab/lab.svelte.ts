@@ -2,6 +2,7 @@ import type { InputReply, SessionView } from '../../src-lab/view';
 import type { Params } from '../../src-main/contract';
 import { SvelteMap } from 'svelte/reactivity';
 import { Ordering } from '../guide/ordering.svelte';
+import { Script } from '../guide/script.svelte';
 import { sayThread } from '../stage/stage';
 import { Console } from '../timeline/console.svelte';
 import type { Vocabulary } from '../timeline/command';
@@ -59,6 +60,7 @@ export class LabState {
   /** Predictions that are written down but not given yet, by checkpoint. */
   readonly predictions = new SvelteMap<string, string>();
   readonly #orderings = new Map<string, Ordering>();
+  readonly #scripts = new Map<string, Script>();
   readonly #outside: Outside;
   #wanted: number | null = null;
   #jumping = false;
@@ -122,6 +124,16 @@ export class LabState {
     const ordering = new Ordering(items, Array.isArray(answer) ? answer : []);
     this.#orderings.set(id, ordering);
     return ordering;
+  }
+
+  /** The actions that are being written for a checkpoint; at first the answer given last. */
+  script(id: string): Script {
+    const known = this.#scripts.get(id);
+    if (known !== undefined) return known;
+    const answer = this.standing(id)?.answer;
+    const script = new Script(() => this.vocabulary, Array.isArray(answer) ? answer : []);
+    this.#scripts.set(id, script);
+    return script;
   }
 
   /** The thread whose next step the stage explains. */
@@ -196,6 +208,16 @@ export class LabState {
     return this.send({ kind: 'hint', checkpoint }, `hint ${checkpoint}`);
   }
 
+  /** Puts the machine where the choices of a schedule begin. */
+  async arrange(checkpoint: string): Promise<boolean> {
+    return this.send({ kind: 'arrange', checkpoint }, `arrange ${checkpoint}`);
+  }
+
+  /** Shows one machine of a comparison. */
+  async look(at: 'a' | 'b'): Promise<boolean> {
+    return this.send({ kind: 'look', at }, `look ${at}`);
+  }
+
   /** Shows another moment. Calls that come while one is under way wait, and only the last of them is made. */
   async jump(moment: number): Promise<void> {
     this.#wanted = Math.max(0, Math.min(this.machine.last, moment));
@@ -210,7 +232,9 @@ export class LabState {
   }
 
   /** Shows the moment at which an event has happened, and marks it in the trace. */
-  async showEvent(event: number | null, moment: number | null): Promise<void> {
+  async showEvent(event: number | null, moment: number | null, on?: 'a' | 'b'): Promise<void> {
+    const { compare } = this.machine;
+    if (on !== undefined && compare !== null && compare.viewed !== on) await this.look(on);
     const to = moment ?? (event === null ? undefined : this.machine.event(event)?.moment);
     if (to !== undefined) await this.jump(to);
     this.event = event;
@@ -236,6 +260,10 @@ export class LabState {
         return 'The machine is at the beginning of this situation.';
       case 'goto':
         return `${this.step.title}.`;
+      case 'look':
+        return `Machine ${input.at.toUpperCase()} is shown.`;
+      case 'arrange':
+        return 'The machine stands where your choices begin.';
       default:
         return '';
     }

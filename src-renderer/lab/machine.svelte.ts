@@ -39,6 +39,8 @@ export class MachineState {
   moment = $state(0);
   last = $state(0);
   outcome: OutcomeView | null = $state.raw(null);
+  /** The two machines of a comparison; all else is of the one that is viewed. */
+  compare: MachineView['compare'] = $state.raw(null);
   /** Indices of the fields that the last input changed. */
   changed: ReadonlySet<number> = $state.raw(NOTHING);
   /** Events that have happened at the moment shown. */
@@ -60,6 +62,7 @@ export class MachineState {
     this.moment = view.moment;
     this.last = view.last;
     this.outcome = view.outcome;
+    this.compare = view.compare;
     this.count = this.known = this.#events.length;
   }
 
@@ -86,6 +89,7 @@ export class MachineState {
     this.moment = delta.moment;
     this.last = delta.last;
     this.outcome = delta.outcome;
+    this.compare = delta.compare;
     if (isStill) return;
     const count = delta.events.length === 0 ? delta.keep : delta.events.at(-1)!.n + 1;
     if (!staysOnLine && delta.keep < this.known) this.generation += 1;
