@@ -411,7 +411,7 @@ export class LabSession {
     if (unfit !== null) return no(unfit);
     standing.attempts++;
     standing.answer = answer;
-    const say = [p('Kept. This is one way to say it:'), ...checkpoint.model];
+    const say = [p('This is one way to say it:'), ...checkpoint.model];
     standing.state = 'passed';
     standing.verdict = { passed: true, points: 0, misconception: null, say, findings: [] };
     return yes([checkpoint.id]);

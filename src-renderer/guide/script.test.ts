@@ -4,7 +4,7 @@ import { offered, Script } from './script.svelte';
 
 const vocabulary: Vocabulary = {
   actions: [
-    { actor: 'vmm', verb: 'KVM_RUN', doc: '', source: '', params: [{ name: 'vm', doc: '', type: 'vm', choices: ['td'], min: null, max: null, default: null }] },
+    { actor: 'vmm', verb: 'KVM_RUN', doc: '', source: '', params: [{ name: 'vm', doc: '', type: 'vm', choices: ['td'], min: null, max: null, required: true, default: null }] },
     { actor: 'vmm', verb: 'KVM_NMI', doc: '', source: '', params: [] },
   ],
   vms: [{ name: 'td', vcpus: 1 }],

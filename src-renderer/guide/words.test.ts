@@ -23,7 +23,7 @@ test('the policy is stated in one sentence, without what does not apply', () => 
 test('a standing says how it is, and nothing before the first attempt', () => {
   const standing = { id: 'x', attempts: 2, earned: 1.5, hints: [], answer: null, verdict: null };
   expect(standingText({ ...standing, state: 'passed' }, 2)).toBe('Passed, 1.5 of 2 points');
-  expect(standingText({ ...standing, state: 'failed' }, 2)).toBe('Not right yet, 2 attempts');
+  expect(standingText({ ...standing, earned: 0, state: 'failed' }, 2)).toBe('Not right yet, 2 attempts');
   expect(standingText({ ...standing, state: 'open', attempts: 0 }, 2)).toBe('');
 });
 
