@@ -160,6 +160,32 @@ describe('APICv of a plain VMX guest', () => {
     bench.does({ vmm: 'KVM_SET_SREGS', vm: 'vmx', vcpu: 0, apic_base: 0xfec0_0900 });
     expect(bench.shows('vmx.apicv_inhibit_reasons')).toBe('APIC_BASE_MODIFIED');
   });
+
+  test('APICV-3, APICV-10: a disabled APIC has no APICv, takes no message, and is no reason to inhibit', () => {
+    const bench = running();
+    bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_SET_SREGS', vm: 'vmx', vcpu: 0, apic_base: 0 });
+    expect(bench.shows('vmx.apicv_inhibit_reasons')).toBe('');
+    expect(bench.shows('vmx.vcpu0.apic.apicv_active')).toBe('0');
+    const message = { vmm: 'KVM_SIGNAL_MSI', vm: 'vmx', dest: 0, delivery_mode: 'FIXED', vector: 0x31 };
+    expect(bench.does(message)).toBe('-EPERM');
+    bench.does({ vmm: 'KVM_SET_SREGS', vm: 'vmx', vcpu: 0, apic_base: 0xfee0_0d00 });
+    expect(bench.shows('vmx.vcpu0.apic.apicv_active')).toBe('1');
+  });
+
+  test('x86:INJ-10: under KVM_GUESTDBG_BLOCKIRQ nothing new is injected', () => {
+    const bench = running();
+    bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_SET_GUEST_DEBUG', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_NMI', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+    expect(bench.shows('vmx.vcpu0.guest.nmis')).toBe('0');
+    bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_SET_GUEST_DEBUG', vm: 'vmx', vcpu: 0, blockirq: false });
+    bench.does({ vmm: 'KVM_NMI', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+    expect(bench.shows('vmx.vcpu0.guest.nmis')).toBe('2');
+  });
 });
 
 describe('KVM_INTERRUPT', () => {

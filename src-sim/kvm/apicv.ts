@@ -2,6 +2,7 @@ import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
 import { routine } from '../machine/routine';
 import { APICV_INHIBIT_REASONS, type ApicvInhibitReason } from '../names';
+import { MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
 import { kvm_make_request, kvm_vcpu_kick } from './kvm_main';
@@ -120,7 +121,8 @@ export const __kvm_vcpu_update_apicv = routine(
     update(m, l) {
       const vcpu = l.vcpu as Ref;
       const apic = host.apicOf(vcpu);
-      const activate = kvm_apicv_activated(m, host.kvmOf(m, vcpu)) ? 1 : 0;
+      const enabled = (kvm_lapic.base.get(m, apic) & MSR_IA32_APICBASE_ENABLE) !== 0;
+      const activate = enabled && kvm_apicv_activated(m, host.kvmOf(m, vcpu)) ? 1 : 0;
       if (kvm_lapic.apicv_active.get(m, apic) === activate) return m.ret(0);
       kvm_lapic.apicv_active.set(m, apic, activate);
       kvm_x86_ops.refresh_apicv_exec_ctrl(m, vcpu);

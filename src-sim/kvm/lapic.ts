@@ -116,6 +116,7 @@ export const __apic_accept_irq = routine(
 /** Whether a message for `dest` is meant for the vCPU. @source x86:LAPIC-27, x86:LAPIC-28, x86:LAPIC-33 */
 function kvm_apic_match_dest(m: Machine, vcpu: Ref, src: Ref, dest: number, low: number): boolean {
   if (!kvm_vcpu.created.get(m, vcpu) || !lapic_in_kernel(m, vcpu)) return false;
+  if ((kvm_lapic.base.get(m, apicOf(vcpu)) & apic.MSR_IA32_APICBASE_ENABLE) === 0) return false; // kvm_apic_present
   switch ((low >> 18) & 3) {
     case apic.SHORTHAND_SELF:
       return vcpu === src;

@@ -3,7 +3,7 @@ import { thread, type Machine } from '../machine/machine';
 import { guest_cpu } from '../guest/cpu';
 import { E, routine } from '../machine/routine';
 import { enableIrqs, pcpu } from '../platform/pcpu';
-import { APIC_DEFAULT_PHYS_BASE } from '../platform/apic';
+import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
 import {
   __kvm_set_or_clear_apicv_inhibit,
   __kvm_vcpu_update_apicv,
@@ -141,7 +141,9 @@ export const vcpu_enter_guest = routine(
     run(m, l) {
       const vcpu = l.vcpu as Ref;
       const active = kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) === 1;
-      const differs = lapic_in_kernel(m, vcpu) && active !== kvm_apicv_activated(m, host.kvmOf(m, vcpu));
+      const enabled = (kvm_lapic.base.get(m, host.apicOf(vcpu)) & MSR_IA32_APICBASE_ENABLE) !== 0;
+      const looked = lapic_in_kernel(m, vcpu) && enabled;
+      const differs = looked && active !== kvm_apicv_activated(m, host.kvmOf(m, vcpu));
       if (differs) warnOnce(m, 'vcpu_enter_guest', vcpu); // APICV-13
       return m.call(at.exited, kvm_x86_ops.vcpu_run, vcpu, l.immediate_exit);
     },
@@ -460,8 +462,9 @@ export const kvm_arch_vcpu_ioctl_set_sregs = routine(
       const vcpu = l.vcpu as Ref;
       if (registersProtected(m, vcpu)) return m.ret(E('EINVAL'));
       kvm_lapic.base.set(m, host.apicOf(vcpu), l.apic_base);
+      const enabled = (l.apic_base & MSR_IA32_APICBASE_ENABLE) !== 0;
       const moved = l.apic_base >>> 12 !== APIC_DEFAULT_PHYS_BASE >>> 12;
-      if (!moved) return m.ret(0);
+      if (!enabled || !moved) return m.call(at.done, __kvm_vcpu_update_apicv, vcpu); // a disabled APIC has no APICv
       const reason = inhibitReason('APIC_BASE_MODIFIED');
       return m.call(at.done, __kvm_set_or_clear_apicv_inhibit, host.kvmOf(m, vcpu), reason, 1);
     },

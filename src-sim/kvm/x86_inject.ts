@@ -114,6 +114,7 @@ export const kvm_check_and_inject_events = routine(
     },
     smi(m, l) {
       const vcpu = l.vcpu as Ref;
+      if (kvm_vcpu.guest_debug_blockirq.get(m, vcpu)) return m.ret(0); // KVM_GUESTDBG_BLOCKIRQ: x86:INJ-10
       if (!kvm_vcpu.smi_pending.get(m, vcpu) || !l.can_inject) return at.nmi;
       if (!kvm_x86_ops.smi_allowed(m, vcpu)) return at.nmi;
       kvm_vcpu.smi_pending.set(m, vcpu, 0);

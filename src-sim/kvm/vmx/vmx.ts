@@ -3,7 +3,7 @@ import { thread, type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu, vmxip } from '../../guest/cpu';
 import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
-import { X2APIC_ENABLE } from '../../platform/apic';
+import { MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../platform/apic';
 import { HOST_KERNEL, pcpu, sendIpi, VMX_NON_ROOT } from '../../platform/pcpu';
 import { pi_desc, RESCHEDULE_VECTOR } from '../../platform/posted_intr';
 import {
@@ -177,7 +177,8 @@ export const vmx_vcpu_run = routine(
     vmenter(m, l) {
       const apic = apicOf(l.vcpu as Ref);
       pcpu.context.set(m, thread.cpu.get(m, m.thread) as Ref, VMX_NON_ROOT);
-      kvm_lapic.base.set(m, apic, kvm_lapic.base.get(m, apic) | X2APIC_ENABLE); // the guest's firmware does this first
+      const base = kvm_lapic.base.get(m, apic);
+      if (base & MSR_IA32_APICBASE_ENABLE) kvm_lapic.base.set(m, apic, base | X2APIC_ENABLE); // the firmware does this first
       const vcpu = l.vcpu as Ref;
       const injected = vmcs.entry_intr_info.get(m, vmcsOf(vcpu));
       vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
