@@ -40,7 +40,7 @@ test('an exported attempt is what the store holds, grades to the same score, and
   const [name] = readdirSync(app.exports);
   const file = join(app.exports, name!);
   const bytes = readFileSync(file);
-  await app.quit();
+  expect(await app.quit()).toEqual({ code: 0, signal: null });
 
   const store = new Database(join(app.home, 'progress.db'), { readonly: true });
   const { header } = store.prepare('SELECT header FROM sessions WHERE id = ?').get(session) as {

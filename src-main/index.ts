@@ -86,10 +86,13 @@ function main(): void {
     app.on('will-quit', (event) => {
       if (closed) return;
       event.preventDefault();
-      void started.close().finally(() => {
-        closed = true;
-        app.quit();
-      });
+      // Not within this event: Electron still counts as quitting then, and would not hear of it.
+      void started.close().finally(() =>
+        setImmediate(() => {
+          closed = true;
+          app.quit();
+        }),
+      );
     });
     if (preview !== null)
       app.on('will-quit', watchLab(preview, () => void started.previewChanged(basename(preview)))); // prettier-ignore
