@@ -166,6 +166,7 @@ export const interrupts = [
     'A TD vCPU that halted with interrupts blocked does not become RUNNABLE by a FIXED interrupt.',
     (look, vcpu) => {
       const { m, before } = look;
+      if (host.variant.no_halt_flag.get(m, host.variantRef(m))) return true; // that design knew no flag: HLT-2
       const left =
         kvm_vcpu.mp_state.get(before, vcpu) === host.KVM_MP_STATE_HALTED &&
         kvm_vcpu.mp_state.get(m, vcpu) === host.KVM_MP_STATE_RUNNABLE;

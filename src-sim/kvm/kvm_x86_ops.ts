@@ -29,6 +29,8 @@ export interface KvmX86Ops {
   sync_pir_to_irr(m: Machine, vcpu: Ref): void;
   /** Whether an interrupt is there that would end a HLT. */
   has_interrupt(m: Machine, vcpu: Ref): boolean;
+  /** Whether the posted-interrupt descriptor holds something. */
+  dy_apicv_has_pending_interrupt(m: Machine, vcpu: Ref): boolean;
   /** Whether NMIs are masked, as far as KVM can know. */
   get_nmi_mask(m: Machine, vcpu: Ref): boolean;
   nmi_allowed(m: Machine, vcpu: Ref): boolean;

@@ -44,3 +44,15 @@ export function kvm_vcpu_running(m: Machine, vcpu: Ref): boolean {
 export function kvm_arch_vcpu_runnable(m: Machine, vcpu: Ref): boolean {
   return kvm_vcpu_running(m, vcpu) || kvm_vcpu_has_events(m, vcpu);
 }
+
+/**
+ * Whether a preempted vCPU should be yielded to, because an interrupt waits for it. Asked only when another vCPU spins on
+ * PAUSE, which a production TD never leaves for.
+ *
+ * @source HLT-14; arch/x86/kvm/x86.c: kvm_arch_dy_has_pending_interrupt
+ */
+export function kvm_arch_dy_has_pending_interrupt(m: Machine, vcpu: Ref): boolean {
+  return (
+    kvm_lapic.apicv_active.get(m, apicOf(vcpu)) === 1 && kvm_x86_ops.dy_apicv_has_pending_interrupt(m, vcpu)
+  );
+}

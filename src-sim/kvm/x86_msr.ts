@@ -1,7 +1,7 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { MSR_INDEX } from '../names';
-import { apicOf, is_td_vcpu, kvm_lapic, kvm_vcpu } from './kvm_host';
+import { apicOf, is_td_vcpu, kvm, kvm_lapic, kvm_vcpu, kvmOf } from './kvm_host';
 import { TIMER_REGISTERS } from './lapic_timer';
 
 /** MSRs that KVM emulates: kvm_get_msr_common and kvm_x2apic_msr_read, and what a TD may use of them. */
@@ -92,7 +92,7 @@ export function kvm_get_msr(m: Machine, vcpu: Ref, msr: number): number {
     case TIMER_REGISTERS.TMICT:
       return kvm_lapic.tmict.get(m, apic);
     case 0x839:
-      return currentCount(m, apic);
+      return currentCount(m, vcpu);
     case TIMER_REGISTERS.TDCR:
       return kvm_lapic.tdcr.get(m, apic);
     case TIMER_REGISTERS.TSC_DEADLINE:
@@ -103,9 +103,11 @@ export function kvm_get_msr(m: Machine, vcpu: Ref, msr: number): number {
 }
 
 /** TMCCT: what is left of the count, in ticks of the divided bus clock. @source TMR-20, x86:LAPIC-34 */
-function currentCount(m: Machine, apic: Ref): number {
+function currentCount(m: Machine, vcpu: Ref): number {
+  const apic = apicOf(vcpu);
   if (!kvm_lapic.timer_armed.get(m, apic)) return 0;
   const tdcr = kvm_lapic.tdcr.get(m, apic);
   const shift = ((tdcr & 3) | ((tdcr & 8) >> 1)) + 1;
-  return Math.max(0, Math.ceil((kvm_lapic.timer_at.get(m, apic) - m.now) / (1 << (shift & 7))));
+  const tick = kvm.apic_bus_cycle_ns.get(m, kvmOf(m, vcpu)) * (1 << (shift & 7));
+  return Math.max(0, Math.ceil((kvm_lapic.timer_at.get(m, apic) - m.now) / tick));
 }

@@ -8,6 +8,7 @@ import { kvm_make_request } from './kvm_main';
 import { LAPIC_TIMER_ADVANCE_NS_INIT } from './lapic_timer';
 import { CAPABILITY_NAMES } from '../names';
 import { kvm_x86_ops } from './kvm_x86_ops';
+import { tdx_unavailable, tdxUnavailable } from './vmx/bring_up';
 import { kvm_vcpu_reset } from './x86_reset';
 
 /** The VM ioctls of arch/x86/kvm/x86.c and virt/kvm/kvm_main.c, and the MSI path of irq_comm.c. */
@@ -31,9 +32,11 @@ export const kvm_create_vm = vmIoctl(
   'VM-1',
   'Set up the VM of the wanted type.',
   (m, vm, type) => {
-    const noTdx =
-      variant.no_apicv.get(m, host.variantRef(m)) === 1 && !variant.apicv_v1.get(m, host.variantRef(m));
-    if (type === host.VM_TDX && noTdx) return E('EINVAL'); // enable_apicv=0 turns TDX off: BRING-3, V12-3
+    const missing = tdxUnavailable(m);
+    if (type === host.VM_TDX && missing >= 0) {
+      m.emit(tdx_unavailable, missing);
+      return E('EINVAL'); // BRING-6
+    }
     kvm.type.set(m, vm, type);
     kvm_apicv_init(m, vm);
     kvm.apic_bus_cycle_ns.set(m, vm, APIC_BUS_CYCLE_NS_DEFAULT);

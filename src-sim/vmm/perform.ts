@@ -9,6 +9,7 @@ import {
   guestOf, kvm, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
 } from '../kvm/kvm_host'; // prettier-ignore
 import * as run from '../kvm/kvm_run';
+import { kvm_intel_load } from '../kvm/vmx/bring_up';
 import { tdx_no_vcpus_enter } from '../kvm/vmx/tdx';
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
 import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
@@ -148,6 +149,7 @@ function hostSmi(m: Machine, vcpu: Ref, msmi: 0 | 1): null {
 const BEGIN: BeginTable = {
   vmm: {
     KVM_CREATE_VM({ m, slot }, { type }) {
+      if (kvm_intel_load(m) !== 0) return 'no_kvm';
       if (kvm.type.get(m, slot.ref) !== VM_NONE) return 'vm_exists';
       const wanted = type === 'KVM_X86_TDX_VM' ? VM_TDX : VM_DEFAULT;
       return m.begin(VMM_THREAD, kvm_vm_ioctl, slot.ref, vmIoctl('KVM_CREATE_VM'), wanted, 0)

@@ -6,7 +6,12 @@ import { KVM_BUG_ON } from '../kvm_main';
 import { kvm_enter_smm } from '../trace';
 import { kvm_x86_vendor_init } from '../kvm_x86_ops';
 import { deliverPostedInterruptNow, vmx_deliver_interrupt, vmx_handle_exit_irqoff } from './common';
-import { pi_apicv_pre_state_restore, vmx_vcpu_pi_load, vmx_vcpu_pi_put } from './posted_intr';
+import {
+  pi_apicv_pre_state_restore,
+  pi_has_pending_interrupt,
+  vmx_vcpu_pi_load,
+  vmx_vcpu_pi_put,
+} from './posted_intr';
 import * as tdx from './tdx';
 import { TDX_COMPLETIONS } from './tdvmcall';
 import * as vmx from './vmx';
@@ -138,6 +143,7 @@ kvm_x86_vendor_init({
     is_td_vcpu(m, vcpu)
       ? tdx.tdx_interrupt_allowed(m, vcpu) && tdx.tdx_protected_apic_has_interrupt(m, vcpu)
       : vmx.vmx_has_interrupt(m, vcpu),
+  dy_apicv_has_pending_interrupt: pi_has_pending_interrupt,
   get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && vmx.vmx_nmi_blocked(m, vcpu), // a TD's mask cannot be read: tdx:NMI-4
   nmi_allowed: (m, vcpu) => is_td_vcpu(m, vcpu) || !vmx.vmx_nmi_blocked(m, vcpu),
   enable_nmi_window: (m, vcpu) => {

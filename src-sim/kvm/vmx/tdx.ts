@@ -123,12 +123,14 @@ export function tdx_vcpu_pre_run(m: Machine, vcpu: Ref): number {
 
 /** @source HLT-3 */
 export function tdx_interrupt_allowed(m: Machine, vcpu: Ref): boolean {
+  if (variant.no_halt_flag.get(m, host.variantRef(m))) return true; // HLT-2
   return kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_HLT || kvm_vcpu.halt_irqs_blocked.get(m, vcpu) === 0;
 }
 
 /** Whether the descriptor or, after a HLT with interrupts enabled, the virtual APIC has one to take. @source PEND-1 */
 export function tdx_protected_apic_has_interrupt(m: Machine, vcpu: Ref): boolean {
   if (pi_has_pending_interrupt(m, vcpu)) return true;
+  if (variant.no_halt_flag.get(m, host.variantRef(m))) return false; // PEND-2
   if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_HLT || kvm_vcpu.halt_irqs_blocked.get(m, vcpu))
     return false;
   return vmxip(m, guestOf(vcpu)); // TDH.VP.RD of VCPU_STATE_DETAILS
