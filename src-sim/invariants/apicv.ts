@@ -1,4 +1,4 @@
-import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
+import { __kvm_set_or_clear_apicv_inhibit, inhibitReason, kvm_apicv_activated } from '../kvm/apicv';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_lapic, kvm_vcpu, variant } from '../kvm/kvm_host';
 import { kvm_vcpu_ioctl_x86_set_vcpu_events } from '../kvm/x86_vcpu_events';
@@ -17,10 +17,14 @@ export const apicv = [
     'td_vcpu',
     'apicv_stays_active',
     'tdx:INV-12, V12-2',
-    'APICv of a TD vCPU is active, or the VM is bugged; in the first design it is inactive from KVM_TDX_INIT_VCPU on.',
-    ({ m }, vcpu) => {
-      const active = kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) === 1;
-      if (isV1(m)) return kvm_vcpu.tdx_state.get(m, vcpu) === host.VCPU_TD_STATE_UNINITIALIZED || !active;
+    'APICv of a TD vCPU is active, or the VM is bugged; in the first design it is inactive from KVM_TDX_INIT_VCPU on, as long as a reason is set.',
+    ({ m, before }, vcpu) => {
+      const apic = host.apicOf(vcpu);
+      const active = kvm_lapic.apicv_active.get(m, apic) === 1;
+      if (isV1(m)) {
+        if (!active || kvm_vcpu.tdx_state.get(m, vcpu) === host.VCPU_TD_STATE_UNINITIALIZED) return true;
+        return kvm_lapic.apicv_active.get(before, apic) === 1 || kvm_apicv_activated(m, host.kvmOf(m, vcpu));
+      }
       return active || kvm.vm_bugged.get(m, host.kvmOf(m, vcpu)) === 1;
     },
   ),

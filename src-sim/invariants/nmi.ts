@@ -129,7 +129,9 @@ export const nmi = [
     (look, vcpu) => {
       const { before } = look;
       if (!look.did(REQUESTS) || look.word(0) !== vcpu) return true;
-      const processed = kvm_vcpu.requests.test(before, vcpu, host.KVM_REQ_NMI) === 1;
+      const { KVM_REQ_NMI } = host;
+      const processed =
+        kvm_vcpu.requests.test(before, vcpu, KVM_REQ_NMI) > kvm_vcpu.requests.test(look.m, vcpu, KVM_REQ_NMI);
       const masked =
         guest_cpu.in_nmi.get(before, host.guestOf(vcpu)) === 1 ||
         kvm_vcpu.nmi_injected.get(before, vcpu) === 1;

@@ -1,6 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import * as kvm_host from '../kvm/kvm_host';
+import { ACTIONS, ACTORS, actorOf, verbOf } from './action';
 import { explain } from './errors';
 import { playScenario, runScenario } from './runner';
 import { Report } from './runner-report';
@@ -23,7 +25,7 @@ function load(file: string): Scenario {
 }
 
 test('there are examples, each with a trace and no trace without its example', () => {
-  expect(files.length).toBeGreaterThanOrEqual(14);
+  expect(files.length).toBeGreaterThanOrEqual(60);
   const traces = readdirSync(folder).filter((name) => name.endsWith('.trace'));
   expect(traces.map((name) => name.replace('.trace', '.yaml')).sort()).toEqual([...files].sort());
 });
@@ -52,6 +54,32 @@ describe.each(files)('%s', (file) => {
     const [schema, about] = textOf(file).split('\n') as [string, string];
     expect(schema).toBe('# yaml-language-server: $schema=../scenario.schema.json');
     expect(about).toMatch(/^# \S.{20,}/);
+  });
+});
+
+describe('together the examples exercise', () => {
+  const scenarios = files.map(load);
+
+  test('every action', () => {
+    const done = new Set(
+      scenarios.flatMap(({ steps }) =>
+        steps.flatMap((step) =>
+          step.kind === 'action' ? [`${actorOf(step.action)} ${verbOf(step.action)}`] : [],
+        ),
+      ),
+    );
+    const all = ACTORS.flatMap((actor) => Object.keys(ACTIONS[actor]).map((verb) => `${actor} ${verb}`));
+    expect(all.filter((action) => !done.has(action))).toEqual([]);
+  });
+
+  test('every userspace exit, and KVM_RUN ended by a signal', () => {
+    const seen = new Set<unknown>();
+    for (const scenario of scenarios)
+      for (const { name, args } of runScenario(scenario).trace)
+        if (name === 'kvm_userspace_exit') seen.add(args.reason).add(args.shown);
+    const modelled = Object.keys(kvm_host).filter((name) => name.startsWith('KVM_EXIT_'));
+    expect(modelled.length).toBeGreaterThan(4);
+    expect([...modelled, 'restart'].filter((exit) => !seen.has(exit))).toEqual([]);
   });
 });
 
