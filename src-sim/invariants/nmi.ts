@@ -48,11 +48,15 @@ function readsBack({ m }: Look): boolean {
   return variant.nmi_readback.get(m, host.variantRef(m)) === 1;
 }
 
-/** What may drop NMIs: a reset, userspace that writes them, a VM that is bugged. */
+/**
+ * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that userspace wants
+ * injected at once with an NMI, since one entry carries one event (x86:INV-14).
+ */
 function mayDrop(look: Look, vcpu: Ref): boolean {
   return (
     look.didOf(kvm_vcpu_reset) ||
     look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
+    kvm_vcpu.exception_injected.get(look.before, vcpu) === 1 ||
     kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1
   );
 }
