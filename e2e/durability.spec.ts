@@ -29,7 +29,7 @@ function inputOf(round: number): Input {
 test(`killed right after an acknowledged input, it reopens at that very step: ${ROUNDS} times, none lost`, async ({
   launch,
 }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(300_000);
   let app = await launch({ by: 'protocol' });
   let before = await app.call('lab.open', { lab: lab.id });
   const { session } = before;
