@@ -36,6 +36,7 @@ test.describe('the packaged application', () => {
 
     const learner = new Learner(app.page, course);
     await app.page.getByRole('button', { name: `Begin “${lab.title}”` }).click();
+    await expect(learner.heading).toHaveText(lab.steps[0]!.title);
     for (const input of course.solution.slice(0, 3)) await learner.perform(input);
     const [first] = lab.checkpoints;
     await expect(learner.verdict(first!.id)).toContainText('Passed');
