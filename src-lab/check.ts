@@ -1,3 +1,5 @@
+import { STEP_LIMIT, Timeline } from '../src-sim';
+import { commandOf } from '../src-sim/scenario/action';
 import { matches } from '../src-sim/scenario/condition';
 import { readAttempt, type Attempt } from './attempt';
 import { arrange, type Answer, type AnsweredKind, type Key } from './checkpoints/kind';
@@ -62,6 +64,7 @@ export function checkLab(files: LabFiles, facts: Facts): Check {
   const checker = new Checker(load.lab, files, facts, issues);
   checker.facts();
   checker.words();
+  checker.comesToRest();
   checker.keys();
   checker.nothingForNothing();
   checker.solutionFiles();
@@ -105,6 +108,25 @@ class Checker {
     for (const id of new Set(factsOf(lab))) cite('lab.yaml', id, `:fact[${id}]`);
     for (const id of new Set(factsOf(this.lab.steps.flatMap(({ body }) => body))))
       cite('guide.md', id, `:fact[${id}]`);
+  }
+
+  /** What is done to the machine on the learner's behalf ends. */
+  comesToRest(): void {
+    for (const { id, source, ground } of this.lab.checkpoints) {
+      const kind = kindOf(source);
+      const run =
+        kind.how === 'answered' ? kind.runs(source) : kind.how === 'watched' ? kind.way(source) : [];
+      const timeline = new Timeline(ground.platform);
+      const actions = [...ground.situation, ...run];
+      const endless = actions.find((action) => timeline.perform(action).kind === 'limit');
+      if (endless === undefined) continue;
+      this.issue(
+        'lab.yaml',
+        this.textPlace('lab.yaml', `id: ${id}`),
+        `"${commandOf(endless)}" of "${id}" does not come to rest.`,
+        `It is cut off after ${STEP_LIMIT} steps. Choose actions that end.`,
+      );
+    }
   }
 
   /** Whatever a learner may be shown says something: Markdown can be there and yet be nothing. */
