@@ -65,6 +65,11 @@ function checkFolder(labs: string, folder: string, facts: Facts): Result {
   };
 }
 
+/** `1 step`, `2 steps`. */
+function count(n: number, what: string): string {
+  return `${n} ${what}${n === 1 ? '' : 's'}`;
+}
+
 /** What was checked, one line each, and how it ended. */
 function checkText(folder: string, check: Check | null, color: boolean): string {
   const { strong, good, bad } = color ? ANSI : PLAIN;
@@ -72,16 +77,13 @@ function checkText(folder: string, check: Check | null, color: boolean): string 
   const { lab, issues, solutions, wrong, mutants, reading } = check;
   const { source, points } = lab;
   const facts = [
-    `${source.title}: ${lab.steps.length} steps, ${lab.checkpoints.length} checkpoints, ${points} points`,
+    `${source.title}: ${count(lab.steps.length, 'step')}, ${count(lab.checkpoints.length, 'checkpoint')}, ${count(points, 'point')}`,
     solutions === 1 ? '1 solution earns every point' : `${solutions} solutions earn every point`,
-    `${mutants} altered answers lose points`,
-    `${wrong} wrong attempts meet ${lab.misconceptions.size} misconceptions`,
+    mutants === 1 ? '1 altered answer loses points' : `${mutants} altered answers lose points`,
+    `${count(wrong, 'wrong attempt')} ${wrong === 1 ? 'meets' : 'meet'} ${count(lab.misconceptions.size, 'misconception')}`,
     `reading takes ${reading} of ${source.minutes} minutes`,
   ];
-  const end =
-    issues.length === 0
-      ? good('ok')
-      : `${bad('FAIL')}  ${issues.length} ${issues.length === 1 ? 'issue' : 'issues'}`;
+  const end = issues.length === 0 ? good('ok') : `${bad('FAIL')}  ${count(issues.length, 'issue')}`;
   return [strong(folder), ...facts.map((fact) => `  ${fact}`), `  ${end}`, ''].join('\n');
 }
 
