@@ -50,11 +50,19 @@ module.exports = {
     },
     testsOf('tests of src-sim reach src-sim and test tools', sim, [sim, packages('zod', 'yaml')]),
 
-    room('src-lab reaches src-lab, src-sim and pure packages', lab, [
+    {
+      ...room('src-lab reaches src-lab, src-sim and pure packages', lab, [
+        lab,
+        sim,
+        packages('zod', 'yaml', '@noble/hashes', ...markdown),
+        types,
+      ]),
+      from: { path: lab, pathNot: [tests, '^src-lab/testing/'] },
+    },
+    room('what tests of src-lab share reaches test tools, too', '^src-lab/testing/', [
       lab,
       sim,
-      packages('zod', 'yaml', '@noble/hashes', ...markdown),
-      types,
+      packages('zod', 'fast-check'),
     ]),
     testsOf('tests of src-lab reach src-lab, src-sim and test tools', lab, [
       lab,
