@@ -1,6 +1,7 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { apicOf, guestOf, is_td_vcpu, kvm_lapic } from '../kvm/kvm_host';
+import { kvm_get_msr } from '../kvm/x86_msr';
 import { MSR_INDEX } from '../names';
 import { guest_cpu, vppr } from './cpu';
 
@@ -11,6 +12,7 @@ const X2APIC_ISR = 0x810;
 const X2APIC_TMR = 0x818;
 const X2APIC_IRR = 0x820;
 const X2APIC_SELF_IPI = 0x83f;
+const X2APIC_TMCCT = 0x839;
 
 const isX2apic = (msr: number): boolean => msr >= FIRST_X2APIC_MSR && msr <= 0x8ff;
 
@@ -30,6 +32,8 @@ export function isNativeMsr(m: Machine, vcpu: Ref, msr: number, write: boolean):
   const td = is_td_vcpu(m, vcpu);
   if (!td && !kvm_lapic.apicv_active.get(m, apicOf(vcpu))) return false;
   if (td && msr === MSR_INDEX.EFER) return true; // the TDX module's own
+  // KVM lets a plain guest read every register of the virtual-APIC page but the current count, which lives elsewhere.
+  if (!td && !write && isX2apic(msr)) return !isReserved(msr) && msr !== X2APIC_TMCCT;
   switch (msr) {
     case MSR_INDEX.X2APIC_TPR:
       return true;
@@ -58,7 +62,9 @@ export function nativeWrmsr(m: Machine, vcpu: Ref, msr: number): void {
 /** A read that the processor serves; the value is in `value`. */
 export function nativeRdmsr(m: Machine, vcpu: Ref, msr: number): void {
   const guest = guestOf(vcpu);
-  guest_cpu.value.set(m, guest, 0, nativeValue(m, guest, msr));
+  const ofPage = msr >= X2APIC_ISR || msr === MSR_INDEX.X2APIC_TPR || msr === MSR_INDEX.X2APIC_PPR;
+  const own = is_td_vcpu(m, vcpu) || (ofPage && msr < X2APIC_IRR + 8);
+  guest_cpu.value.set(m, guest, 0, own ? nativeValue(m, guest, msr) : kvm_get_msr(m, vcpu, msr));
 }
 
 function nativeValue(m: Machine, guest: Ref, msr: number): number {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ActionSchema, type Action } from '../scenario/action';
 import { SEAMCALL_LEAVES, SEAMCALL_STATUS } from '../names';
+import { KVM_EXIT } from '../machine/machine';
 import { Bench } from '../testing/bench';
 import { kvm_arch_dy_has_pending_interrupt } from './x86_events';
 
@@ -194,7 +195,7 @@ describe('the order of tests', () => {
     expect(bench.does({ vmm: 'KVM_RUN', ...td })).toBe('-EIO');
   });
 
-  test('EXIT-5: the irqs-off handler is the one of VMX, for both kinds of guest', () => {
+  test('EXIT-5, V12-16: the irqs-off handler is the one of VMX, for both kinds of guest', () => {
     const bench = new Bench({ vms: { td: 1, vmx: 1 } });
     bench.does({ boot: 'td', vm: 'td', vcpus: 1 });
     bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1 });
@@ -273,7 +274,7 @@ describe('exit reasons', () => {
     },
   );
 
-  test('EXIT-12, EXIT-7: an exception that nobody asked for is KVM_EXIT_EXCEPTION; only the second posting logged it', () => {
+  test('EXIT-12, EXIT-7, UP-4: an exception that nobody asked for is KVM_EXIT_EXCEPTION; only the second posting logged it', () => {
     for (const nmi_readback of [false, true]) {
       const bench = running(1, { nmi_readback });
       enterWith(bench, 'SUCCESS', { intr_info: 0x8000_0b0e });
@@ -479,7 +480,7 @@ describe('pending interrupts and HLT', () => {
     }
   });
 
-  test('HLT-2: the second posting ignores the flag: an interrupt wakes a vCPU that halted with interrupts blocked', () => {
+  test('HLT-2, UP-2: the second posting ignores the flag: an interrupt wakes a vCPU that halted with interrupts blocked', () => {
     for (const no_halt_flag of [false, true]) {
       const bench = enabled({ no_halt_flag });
       bench.does(hlt('blocked'));
@@ -488,7 +489,7 @@ describe('pending interrupts and HLT', () => {
     }
   });
 
-  test('PEND-2: the second posting asked the descriptor only: a vector already harvested did not keep it awake', () => {
+  test('PEND-2, UP-3: the second posting asked the descriptor only: a vector already harvested did not keep it awake', () => {
     for (const no_halt_flag of [false, true]) {
       const bench = enabled({ no_halt_flag });
       bench.does({ guest: 'IF', ...td, enabled: false });
@@ -616,6 +617,69 @@ describe('statuses', () => {
     expect(SEAMCALL_LEAVES['TDH.VP.ENTER']).toBe(0);
     expect(SEAMCALL_LEAVES['TDH.MEM.PAGE.AUG']).toBe(6);
     expect(SEAMCALL_LEAVES['TDH.VP.WR']).toBe(43);
+  });
+});
+
+describe('numbers', () => {
+  test.each([
+    ['x86:UAPI-1, NUM-2', ['UNKNOWN', 'EXCEPTION', 'IO', 'HYPERCALL', 'DEBUG', 'HLT', 'MMIO'], 0],
+    ['x86:UAPI-1, NUM-2', ['IRQ_WINDOW_OPEN', 'SHUTDOWN', 'FAIL_ENTRY', 'INTR', 'SET_TPR', 'TPR_ACCESS'], 7],
+    ['x86:UAPI-2, NUM-2', ['NMI', 'INTERNAL_ERROR'], 16],
+    ['x86:UAPI-2, NUM-2', ['SYSTEM_EVENT'], 24],
+    ['x86:UAPI-2, NUM-2', ['IOAPIC_EOI', 'HYPERV'], 26],
+    ['x86:UAPI-2, NUM-2', ['X86_RDMSR', 'X86_WRMSR', 'DIRTY_RING_FULL'], 29],
+    ['x86:UAPI-3, NUM-2', ['AP_RESET_HOLD', 'X86_BUS_LOCK', 'XEN'], 32],
+    ['x86:UAPI-3, NUM-2', ['NOTIFY'], 37],
+    ['x86:UAPI-3, NUM-2', ['MEMORY_FAULT', 'TDX'], 39],
+  ])('%s: %j from %i on', (_ids, names, first) => {
+    expect(names.map((_, i) => KVM_EXIT[first + i])).toEqual(names.map((name) => `KVM_EXIT_${name}`));
+  });
+
+  test('x86:UAPI-7, HLT-4: HLT with the local APIC in the kernel is no exit: mp_state is HALTED, or RUNNABLE by an event', () => {
+    const bench = new Bench({ vms: { vmx: 1 } });
+    bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1 });
+    bench.does({ guest: 'HLT', vm: 'vmx', vcpu: 0 });
+    expect(bench.shows('vmx.vcpu0.mp_state')).toBe('HALTED');
+    expect(bench.events('kvm_userspace_exit')).toEqual([]);
+    bench.does({ vmm: 'KVM_SIGNAL_MSI', vm: 'vmx', dest: 0, delivery_mode: 'NMI' });
+    expect(bench.shows('vmx.vcpu0.mp_state')).toBe('RUNNABLE');
+  });
+});
+
+describe('a plain guest', () => {
+  const vmx = { vm: 'vmx', vcpu: 0 };
+  function plain(): Bench {
+    const bench = new Bench({ vms: { vmx: 1 } });
+    bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1 });
+    return bench;
+  }
+
+  test('EXIT-7: I/O and MMIO reach userspace without a #VE, and the value read comes back', () => {
+    const bench = plain();
+    bench.does({ guest: 'IO', ...vmx, direction: 'IN', port: 0x60 });
+    expect(bench.events('guest_ve')).toEqual([]);
+    expect([bench.shows('vmx.vcpu0.run.exit_reason'), bench.shows('vmx.vcpu0.run.io.port')]).toEqual([
+      'KVM_EXIT_IO',
+      '0x60',
+    ]);
+    bench.does({ vmm: 'answer', ...vmx, data: 0x1c });
+    bench.does({ vmm: 'KVM_RUN', ...vmx });
+    expect(bench.shows('vmx.vcpu0.guest.r11')).toBe('0x000000000000001c');
+    bench.does({ guest: 'MMIO', ...vmx, gpa: 0xfec0_0000, value: 3 });
+    expect(bench.shows('vmx.vcpu0.run.mmio.phys_addr')).toBe('0x00000000fec00000');
+  });
+
+  test('x86:UAPI-5: its exits have the same reasons; an unknown one is INTERNAL_ERROR', () => {
+    const bench = plain();
+    bench.does({ guest: 'RDMSR', ...vmx, msr: 0x80f }); // in the virtual-APIC page: no exit
+    expect(bench.shows('vmx.vcpu0.guest.value')).toBe('0x00000000000000ff');
+    bench.does({ guest: 'RDMSR', ...vmx, msr: 0x839 });
+    bench.does({ guest: 'CPUID', ...vmx });
+    bench.does({ guest: 'TOUCH', ...vmx, page: 1 });
+    bench.does({ guest: 'VMEXIT', ...vmx, reason: 9 });
+    const reasons = bench.events('kvm_exit').map((text) => /reason (\w+)/.exec(text)?.[1]);
+    expect(reasons).toEqual(['MSR_READ', 'CPUID', 'EPT_VIOLATION', 'TASK_SWITCH']);
+    expect(bench.shows('vmx.vcpu0.run.exit_reason')).toBe('KVM_EXIT_INTERNAL_ERROR');
   });
 });
 

@@ -164,7 +164,7 @@ describe('MSRs', () => {
   test.each([
     ...[0x808, 0x80a, 0x80b, 0x810, 0x818, 0x820].map((msr) => [msr, INVALID_OPERAND] as const),
     ...[0x811, 0x817, 0x819, 0x81f, 0x821, 0x827].map((msr) => [msr, SUCCESS] as const),
-  ])('PI-34: asked by TDVMCALL for MSR %i KVM answers %s', (msr, status) => {
+  ])('PI-34, UP-10: asked by TDVMCALL for MSR %i KVM answers %s', (msr, status) => {
     const bench = running();
     bench.does(call(31, { r12: msr }));
     expect(guest(bench, 'r10')).toBe(status);
@@ -263,7 +263,7 @@ describe('port I/O and MMIO', () => {
 describe('leaves that userspace serves', () => {
   const quote = (gpa: number) => call(0x1_0002, { r12: gpa, r13: 0x1000 });
 
-  test('EXIT-14, EXIT-15: GetQuote goes to userspace; a VMM that does nothing has answered SUBFUNC_UNSUPPORTED', () => {
+  test('EXIT-14, EXIT-15, UP-16: GetQuote goes to userspace; a VMM that does nothing has answered SUBFUNC_UNSUPPORTED', () => {
     const bench = running();
     bench.does(quote(SHARED + 0x9000));
     expect(['exit_reason', 'tdx.nr', 'tdx.gpa', 'tdx.size', 'tdx.ret'].map((f) => run(bench, f))).toEqual([
