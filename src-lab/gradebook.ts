@@ -17,6 +17,8 @@ export interface CheckpointMark {
   readonly hints: number;
   /** What the last answer was told; null: nothing. */
   readonly misconception: string | null;
+  /** Of an `explain` that was written: the text, and what its author says to look for. */
+  readonly written?: { readonly text: string; readonly rubric: readonly string[] };
 }
 
 /** The score of an attempt: plain data that crosses threads and is printed. */
@@ -92,10 +94,13 @@ function scoreOf(
     score: progress.score,
     points: progress.points,
     complete: progress.complete,
-    checkpoints: progress.checkpoints.map(({ id, state, attempts, earned, hints, verdict }) => {
-      const { title, points } = lab.checkpoints.find((checkpoint) => checkpoint.id === id)!.source;
+    checkpoints: progress.checkpoints.map(({ id, state, attempts, earned, hints, answer, verdict }) => {
+      const { source } = lab.checkpoints.find((checkpoint) => checkpoint.id === id)!;
+      const { title, points } = source;
       const misconception = verdict?.misconception ?? null;
-      return { id, title, state, attempts, earned, points, hints: hints.length, misconception };
+      const mark = { id, title, state, attempts, earned, points, hints: hints.length, misconception };
+      if (source.kind !== 'explain' || typeof answer !== 'string') return mark;
+      return { ...mark, written: { text: answer, rubric: [...source.rubric] } };
     }),
   };
 }

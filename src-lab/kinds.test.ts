@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { SIM_VERSION } from '../src-sim';
 import { checkLab } from './check';
+import { markOf } from './gradebook';
 import { printIssue } from './issue';
 import { loadLab } from './lab';
 import { keyOf } from './session';
 import { labView, Shown } from './show';
 import { KINDS_FACTS, KINDS_FILES, KINDS_GUIDE, KINDS_LAB, kindsLab } from './testing/kinds';
-import { act, answer, goto, hint, INIT, jump, Learner, reset, run, SIPI } from './testing/play';
+import { act, answer, goto, hint, INIT, jump, Learner, reset, run, SESSION, SIPI } from './testing/play';
+import { entryLine, headerLine, transcriptFile } from './transcript';
 import type { Input } from './input';
 import type { Block, Comparison } from './view';
 
@@ -343,6 +346,27 @@ describe('an explanation', () => {
     expect(l.refusal(answer('why', 'Because of something else.'))).toContain('settled');
     expect(l.refusal(hint('why'))).toBe('All hints of this checkpoint are open.');
   });
+});
+
+test('a gradebook holds what was written, and what to look for in it', () => {
+  const head = {
+    lab: lab.id,
+    labHash: lab.contentHash,
+    simVersion: SIM_VERSION,
+    session: SESSION,
+    started: 0,
+  };
+  const header = headerLine(head);
+  const lines: string[] = [];
+  for (const input of [goto('write'), answer('why', 'Because of the latch.')])
+    lines.push(entryLine(lines.at(-1) ?? header, { n: lines.length + 1, at: 0, input }));
+  const mark = markOf(transcriptFile(header, lines), () => lab);
+  expect(mark.ok && mark.checkpoints.at(-1)).toMatchObject({
+    id: 'why',
+    points: 0,
+    written: { text: 'Because of the latch.', rubric: ['Names the latch'] },
+  });
+  expect(mark.ok && mark.checkpoints.filter((checkpoint) => 'written' in checkpoint)).toHaveLength(1);
 });
 
 describe('an order', () => {

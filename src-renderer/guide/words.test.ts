@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { constraintsText, picksText, pointsOf, policyText, standingText } from './words';
+import { acceptsText, constraintsText, picksText, pointsOf, policyText, standingText } from './words';
 
 test('points are whole where they can be, and one is singular', () => {
   expect([0, 0.5, 1, 2, 1 / 3].map(pointsOf)).toEqual([
@@ -43,4 +43,15 @@ test('constraints are one sentence', () => {
 
 test('a schedule counts the steps that one thread takes in a row', () => {
   expect(picksText(['vmm', 'vmm', 'td.vcpu0', 'vmm x3', 'vmm'])).toBe('vmm ×2, td.vcpu0, vmm ×4');
+});
+
+test('a step says which actions it accepts, and nothing when it accepts all', () => {
+  expect(acceptsText({ offer: null, lock: [] })).toBe('');
+  expect(acceptsText({ offer: ['guest', 'vmm KVM_RUN'], lock: [] })).toBe(
+    'This step accepts only guest, vmm KVM_RUN.',
+  );
+  expect(acceptsText({ offer: ['vmm'], lock: ['vmm KVM_RUN'] })).toBe(
+    'This step accepts only vmm, but not vmm KVM_RUN.',
+  );
+  expect(acceptsText({ offer: null, lock: ['boot'] })).toBe('This step does not accept boot.');
 });

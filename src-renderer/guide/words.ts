@@ -68,6 +68,13 @@ export function constraintsText({
   return `${parts.join('; ')}.`;
 }
 
+/** Which actions a step accepts, in one sentence; empty where it accepts all. */
+export function acceptsText({ offer, lock }: Pick<LabDoc['steps'][number], 'offer' | 'lock'>): string {
+  const locked = lock.join(', ');
+  if (offer === null) return locked === '' ? '' : `This step does not accept ${locked}.`;
+  return `This step accepts only ${offer.join(', ')}${locked === '' ? '' : `, but not ${locked}`}.`;
+}
+
 /** Threads in the order in which they stepped: `vmm ×2, td.vcpu0`. Counted entries, `vmm x2`, are taken as well. */
 export function picksText(picks: readonly string[]): string {
   const runs: { name: string; times: number }[] = [];

@@ -37,6 +37,20 @@ function watch(t: Timeline, conditions: unknown[], during: () => void): Verdict[
 const truths = (verdicts: readonly Verdict[]): boolean[] => verdicts.map(({ holds }) => holds);
 
 describe('conditions on state', () => {
+  test('a value that a line of history left behind is seen when it comes again on the new line', () => {
+    const t = booted();
+    const condition = { path: 'td.vcpu1.mp_state', is: 'HALTED' };
+    const leaf = t.machine.layout.find(condition.path)!;
+    const verdicts = watch(t, [condition, { ...condition, when: 'ever' }], () => {
+      t.perform(setMpState('HALTED'));
+      let at = t.moment;
+      while (t.machine.show(leaf) === 'HALTED') t.jump(--at);
+      t.settle(1); // the very next moment brings it again
+    });
+    expect(t.machine.show(leaf)).toBe('HALTED');
+    expect(truths(verdicts)).toEqual([true, true]);
+  });
+
   test('is, not and in compare the value shown', () => {
     const t = booted();
     const path = 'td.vcpu1.mp_state';
