@@ -388,13 +388,20 @@ describe('memory', () => {
     }
   });
 
-  test('HLT-13: KVM_REQ_VM_DEAD ends it with -EIO', () => {
-    const bench = contended(100);
+  test('HLT-13: KVM_REQ_VM_DEAD, raised by the fault of another vCPU, ends it with -EIO', () => {
+    const bench = running(2);
+    bench.does({ vmm: 'KVM_SET_MEMORY_ATTRIBUTES', vm: 'td', page: 3, private: false });
+    const status = 'OPERAND_BUSY_SEPT';
+    bench.does({ host: 'SEAMCALL_STATUS', leaf: 'TDH.MEM.PAGE.AUG', status, times: 100 });
     begin(bench, touch({ access: 'accept' }));
     stepTo(bench, 'td.vcpu0', 'tdx_handle_ept_violation', 'retry');
-    begin(bench, { kvm: 'set_apicv_inhibit', vm: 'td', reason: 'HYPERV' });
-    stepTo(bench, 'td.vcpu0', 'tdx_handle_ept_violation', 'retry');
-    expect(bench.shows('td.vm_dead')).toBe('0');
+    begin(bench, { guest: 'TOUCH', vm: 'td', vcpu: 1, page: 3, space: 'shared', access: 'fetch' });
+    stepTo(bench, 'td.vcpu1', 'vcpu_run', 'after');
+    expect(bench.shows('td.vm_dead')).toBe('1');
+    const from = bench.mark;
+    stepTo(bench, 'td.vcpu0', 'kvm_vcpu_ioctl', 'put');
+    expect(bench.events('kvm_mmu_page_fault', from)).toEqual([]);
+    expect(bench.shows('td.vcpu0.thread.ret')).toBe('-EIO');
   });
 
   test('EXIT-18: any other error of TDH.MEM.PAGE.AUG bugs the VM', () => {
