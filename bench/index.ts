@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { writeFileSync } from 'node:fs';
 import { appFigures } from './app';
 import { engineFigures } from './engine';
+import { interruptFigures } from './interrupts';
 import { gradebookFigures } from './gradebook';
 import type { Figure } from './ratio';
 
