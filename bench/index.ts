@@ -6,12 +6,13 @@ import { interruptFigures } from './interrupts';
 import { gradebookFigures } from './gradebook';
 import type { Figure } from './ratio';
 
-/** `npm run bench [-- --json FILE] [--only engine|app|gradebook]`: prints every figure, and writes them when asked. */
+/** `npm run bench [-- --json FILE] [--only engine|interrupts|app|gradebook]`: prints every figure, and writes them when asked. */
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
-const figures: Figure[] = [];
 const wanted = (part: string): boolean => values.only === undefined || values.only === part;
+const figures: Figure[] = [];
 if (wanted('engine')) figures.push(...engineFigures());
+if (wanted('interrupts')) figures.push(...interruptFigures());
 if (wanted('gradebook')) figures.push(...gradebookFigures());
 if (wanted('app')) figures.push(...(await appFigures()));
 

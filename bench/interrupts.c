@@ -81,9 +81,9 @@ int main(int argc, char **argv) {
     m.parked[i] = 1;
   }
   struct timespec a, b;
-  clock_gettime(CLOCK_MONOTONIC, &a);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &a);
   for (long n = 0; n < count; n++) signal_msi((uint32_t)(n & 3), 0x31 + (int)(n % 7) * 16);
-  clock_gettime(CLOCK_MONOTONIC, &b);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
   uint32_t irqs = 0;
   for (int i = 0; i < VCPUS; i++) irqs += m.vcpu[i].irqs;
   printf("%u %.0f\n", irqs, (b.tv_sec - a.tv_sec) * 1e9 + (b.tv_nsec - a.tv_nsec));
