@@ -7,6 +7,9 @@ import { afterAll, beforeAll } from 'vitest';
 /** Below node_modules, so that what is not bundled is found from there. */
 const CACHE = join(import.meta.dirname, '../../node_modules/.cache/seamlab-tests');
 
+/** Milliseconds that a build may take; other tests run beside it. */
+const BUILD = 60_000;
+
 /**
  * Bundles a TypeScript file of this folder tree for Node before the tests of the file, as the application's build does:
  * a thread or a child process of a test can then run it. The bundle goes when the tests are done.
@@ -31,7 +34,7 @@ export function bundled(entry: string): () => URL {
         rolldownOptions: { output: { format: 'es', entryFileNames: 'bundle.mjs', codeSplitting: false } },
       },
     });
-  });
+  }, BUILD);
   afterAll(() => rmSync(outDir, { recursive: true, force: true }));
   return () => pathToFileURL(join(outDir, 'bundle.mjs'));
 }
