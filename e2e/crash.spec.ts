@@ -4,6 +4,9 @@ import { expect, test, type Seamlab } from './app';
 import { Learner } from './learner';
 import { rendererOf } from './processes';
 
+/** A new worker reads every lab before it replays: seconds, where others keep the processors busy. */
+const RESTARTED = { timeout: 30_000 };
+
 // In the main process.
 declare global {
   /** The simulator's thread. */
@@ -31,6 +34,7 @@ async function watchWorker(app: Seamlab): Promise<void> {
 test('the worker is killed, idle and at work: it is replayed, the learner is told and goes on where they were', async ({
   app,
 }) => {
+  test.slow();
   app.expects(
     /log: worker exit \{"code":1\}/,
     /log: worker lost \{"why":"died","generation":1\}/,
@@ -47,6 +51,7 @@ test('the worker is killed, idle and at work: it is replayed, the learner is tol
   await app.main.evaluate(() => void globalThis.simulator!.terminate());
   await expect(notices(app)).toContainText(
     'The simulator stopped unexpectedly. It was started again. 4 inputs were replayed; you are where you were.',
+    RESTARTED,
   );
   expect(await app.call('lab.open', { lab: lab.id })).toEqual(before);
 
@@ -56,6 +61,7 @@ test('the worker is killed, idle and at work: it is replayed, the learner is tol
   await learner.press('Enter');
   await expect(notices(app)).toContainText(
     'The simulator stopped unexpectedly. The input that was under way was not kept. 4 inputs before it were replayed',
+    RESTARTED,
   );
   expect(await app.call('lab.open', { lab: lab.id })).toEqual(before);
   await learner.press('Enter');
@@ -66,6 +72,7 @@ test('the worker is killed, idle and at work: it is replayed, the learner is tol
 test('the worker hangs: it is replaced after ten seconds, the learner is told and goes on where they were', async ({
   app,
 }) => {
+  test.slow();
   app.expects(/log: worker lost \{"why":"hung","generation":1\}/);
   await begin(app);
   await app.page.reload();
@@ -90,7 +97,7 @@ test('the worker hangs: it is replaced after ten seconds, the learner is told an
   await expect(app.page.getByText('Running the machine')).toBeVisible();
   await expect(notices(app)).toContainText(
     'The simulator did not answer for ten seconds. The input that was under way was not kept. 3 inputs before it were replayed',
-    { timeout: 20_000 },
+    { timeout: 10_000 + RESTARTED.timeout },
   );
   expect(await app.call('lab.open', { lab: lab.id })).toEqual(before);
   await learner.press('Enter');
