@@ -139,6 +139,22 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
       await expect(page.getByRole('dialog', { name: 'Restart' })).toBeVisible();
     },
   ],
+  ...(['schedule', 'build', 'explain'] as const).map(
+    (kind) =>
+      [
+        `asked to ${kind}`,
+        async (app: Seamlab, learner: Learner) => {
+          await learner.press('Escape');
+          const { id } = lab.checkpoints.find((checkpoint) => checkpoint.kind === kind)!;
+          const at = course.inputs.findIndex((input) => input.kind === 'answer' && input.checkpoint === id);
+          expect(at, id).toBeGreaterThan(0);
+          const { session } = await app.call('lab.restart', { lab: lab.id });
+          for (const input of course.inputs.slice(0, at)) await app.call('lab.input', { session, input });
+          await app.open();
+          await learner.checkpoint(id).scrollIntoViewIfNeeded();
+        },
+      ] as const,
+  ),
   [
     'complete',
     async (app, learner) => {
