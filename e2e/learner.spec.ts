@@ -1,27 +1,35 @@
 import type { Page } from '@playwright/test';
-import { expect, test } from './app';
+import { join } from 'node:path';
+import { labFolders } from '../src-main/labs';
+import { expect, root, test } from './app';
 import { Learner, readCourse } from './learner';
+
+for (const name of labFolders(join(root, 'labs'))) {
+  test(`a learner does the whole of lab ${name} with the keyboard alone and earns full marks`, async ({
+    app,
+  }) => {
+    test.slow();
+    const course = readCourse(name);
+    const { lab } = course;
+    const learner = new Learner(app.page, course);
+    const pointed = await watchPointer(app.page);
+    await learner.reach(app.page.getByRole('button', { name: `Lab ${lab.number}: ${lab.title}` }));
+    await learner.press('Enter');
+    await expect(learner.heading).toHaveText(lab.steps[0]!.title);
+
+    for (const input of course.solution) await learner.perform(input);
+
+    const score = app.page.getByRole('group', { name: 'Score' });
+    await expect(score).toContainText(`${lab.points} of ${lab.points} points`);
+    await expect(score.getByText(/: passed$/)).toHaveCount(lab.checkpoints.length);
+    await learner.step(lab.steps.at(-1)!.id);
+    await expect(learner.region('Guide').getByText('the lab is complete')).toBeVisible();
+    expect(await pointed(), 'the mouse was not used').toBe(0);
+  });
+}
 
 const course = readCourse('02-init-sipi');
 const { lab } = course;
-
-test('a learner does the whole lab with the keyboard alone and earns full marks', async ({ app }) => {
-  test.slow();
-  const learner = new Learner(app.page, course);
-  const pointed = await watchPointer(app.page);
-  await learner.reach(app.page.getByRole('button', { name: `Begin “${lab.title}”` }));
-  await learner.press('Enter');
-  await expect(learner.heading).toHaveText(lab.steps[0]!.title);
-
-  for (const input of course.solution) await learner.perform(input);
-
-  const score = app.page.getByRole('group', { name: 'Score' });
-  await expect(score).toContainText(`${lab.points} of ${lab.points} points`);
-  await expect(score.getByText(/: passed$/)).toHaveCount(lab.checkpoints.length);
-  await learner.step(lab.steps.at(-1)!.id);
-  await expect(learner.region('Guide').getByText('the lab is complete')).toBeVisible();
-  expect(await pointed(), 'the mouse was not used').toBe(0);
-});
 
 /** Counts what is done by mouse, pen or finger. A click by key has no pointer down before it. */
 async function watchPointer(page: Page): Promise<() => Promise<number>> {
