@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
-import { join } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { labFolders } from '../src-main/labs';
 import { expect, root, test } from './app';
 import { Learner, readCourse } from './learner';
@@ -74,4 +75,24 @@ function rightWay(id: string): typeof course.solution {
   if (own.length > 0) return own;
   const to = course.solution.findIndex((input) => !('act' in input));
   return course.solution.slice(0, to);
+}
+
+/** The shortest way into each misconception of the lab. */
+function everyMisconception(): [misconception: string, wrong: ReturnType<typeof course.wrong>][] {
+  const shortest = new Map<string, ReturnType<typeof course.wrong>>();
+  for (const file of readdirSync(join(root, 'labs', '02-init-sipi', 'wrong'))) {
+    const wrong = course.wrong(basename(file, '.yaml'));
+    const before = shortest.get(wrong.misconception);
+    if (!before || wrong.inputs.length < before.inputs.length) shortest.set(wrong.misconception, wrong);
+  }
+  return [...shortest];
+}
+
+for (const [misconception, { checkpoint, inputs, say }] of everyMisconception()) {
+  test(`the feedback of "${misconception}" is read where the learner went wrong`, async ({ app }) => {
+    await app.open();
+    const learner = new Learner(app.page, course);
+    for (const input of inputs) await learner.perform(input);
+    await expect(learner.verdict(checkpoint)).toContainText(say);
+  });
 }

@@ -21,7 +21,12 @@ export interface Course {
   /** The same, as the application takes them. */
   readonly inputs: readonly Input[];
   /** An attempt of `wrong/`, and how the feedback begins that the learner is to read. */
-  wrong(name: string): { checkpoint: string; inputs: readonly InputSource[]; say: string };
+  wrong(name: string): {
+    checkpoint: string;
+    misconception: string;
+    inputs: readonly InputSource[];
+    say: string;
+  };
 }
 
 /** Reads a lab as the application does. */
@@ -47,17 +52,19 @@ export function readCourse(folder: string, labs = join(root, 'labs')): Course {
       const { checkpoint, misconception, inputs } = yaml(WrongSource, `wrong/${name}.yaml`).value;
       const feedback = lab.checkpoints.find(({ id }) => id === checkpoint)!.feedback;
       const told = feedback.find((entry) => entry.misconception === misconception)!;
-      return { checkpoint, inputs, say: beginningOf(told.say) };
+      return { checkpoint, misconception, inputs, say: beginningOf(told.say) };
     },
   };
 }
 
-/** The first words of prose, up to the first mark in them. */
+/** Words by which the first paragraph is known: the longest stretch of it without a mark. */
 function beginningOf(prose: readonly Block[]): string {
   const [first] = prose;
-  const [inline] = first?.type === 'p' ? first.children : [];
-  if (inline?.type !== 'text') throw new Error('the feedback does not begin with plain words');
-  return inline.value.trim();
+  const plain =
+    first?.type === 'p' ? first.children.flatMap((one) => (one.type === 'text' ? [one.value] : [])) : [];
+  const longest = plain.sort((a, b) => b.length - a.length)[0];
+  if (longest === undefined) throw new Error('the feedback has no plain words');
+  return longest.trim();
 }
 
 /** Keys that it takes at most to reach anything from anywhere in a region. */
