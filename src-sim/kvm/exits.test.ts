@@ -172,6 +172,18 @@ describe('the order of tests', () => {
     expect(bench.events('WARN')).toEqual(['tdx_handle_exit vcpu 0']);
   });
 
+  test('EXIT-10, x86:PNMI-1: an NMI whose entry failed is injected by the next one', () => {
+    const bench = new Bench({ vms: { vmx: 1 } });
+    bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1, run: false });
+    bench.does({ host: 'ENTRY_FAILURE', vm: 'vmx', vcpu: 0, reason: 'INVALID_STATE' });
+    bench.does({ vmm: 'KVM_NMI', vm: 'vmx', vcpu: 0 });
+    bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+    expect(bench.shows('last.exit')).toBe('KVM_EXIT_FAIL_ENTRY');
+    expect(bench.shows('vmx.vcpu0.guest.nmis')).toBe('0');
+    bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+    expect(bench.shows('vmx.vcpu0.guest.nmis')).toBe('1');
+  });
+
   test('EXIT-10, x86:UAPI-1: a plain guest reports a failed entry the same way', () => {
     const bench = new Bench({ vms: { vmx: 1 } });
     bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1 });

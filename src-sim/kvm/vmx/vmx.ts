@@ -180,6 +180,9 @@ export const vmx_vcpu_run = routine(
       const base = kvm_lapic.base.get(m, apic);
       if (base & MSR_IA32_APICBASE_ENABLE) kvm_lapic.base.set(m, apic, base | X2APIC_ENABLE); // the firmware does this first
       const vcpu = l.vcpu as Ref;
+      // An entry that fails delivers nothing: what was to be injected stays so (vmx_complete_interrupts is not reached).
+      if (pcpu.entry_failure.get(m, thread.cpu.get(m, m.thread)))
+        return m.call(at.vmexit, guest_run, vcpu, 0);
       const injected = vmcs.entry_intr_info.get(m, vmcsOf(vcpu));
       vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
       kvm_vcpu.nmi_injected.set(m, vcpu, 0); // delivered with the entry: vmx_complete_interrupts
