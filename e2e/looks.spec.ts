@@ -166,6 +166,20 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
     },
   ],
   [
+    'a diagram in words',
+    async (app, learner) => {
+      const { session } = await app.call('lab.open', { lab: lab.id });
+      await app.call('lab.input', { session, input: { kind: 'goto', step: 'born-runnable' } });
+      await app.open();
+      const guide = learner.region('Guide');
+      await expect(guide.getByRole('img', { name: 'mp_state of an AP in a plain guest' })).toBeVisible();
+      await learner.goTo('Guide');
+      await learner.reach(guide.getByText('In words'));
+      await learner.press('Enter');
+      await expect(guide.getByText('An AP begins')).toBeVisible();
+    },
+  ],
+  [
     'home with a score',
     async ({ page }, learner) => {
       await learner.press('Control+Shift+h');
@@ -201,7 +215,7 @@ test('axe finds nothing wrong in either theme, wherever a learner comes', async 
 });
 
 /** What is scrolled sideways by its meaning: a picture and the words of a program. */
-const ROAMING = ['[aria-label="Threads and lanes"]', 'pre', 'table'];
+const ROAMING = ['[aria-label="Threads and lanes"]', 'figure', 'pre', 'table'];
 const DIALOGS = { palette: 'Control+k', shortcuts: 'F1', settings: 'Control+,' } as const;
 
 for (const { width, height, textScale } of [

@@ -105,6 +105,7 @@ class Checker {
       ...hints.flatMap(({ say }) => say),
       ...feedback.flatMap(({ say }) => say),
     ]);
+    lab.push(...this.lab.diagrams.flatMap(({ text }) => text));
     for (const id of new Set(factsOf(lab))) cite('lab.yaml', id, `:fact[${id}]`);
     for (const id of new Set(factsOf(this.lab.steps.flatMap(({ body }) => body))))
       cite('guide.md', id, `:fact[${id}]`);
@@ -131,7 +132,7 @@ class Checker {
 
   /** Whatever a learner may be shown says something: Markdown can be there and yet be nothing. */
   words(): void {
-    const { checkpoints, misconceptions } = this.lab;
+    const { checkpoints, diagrams, misconceptions } = this.lab;
     const say = (blocks: readonly Block[], what: string, path: Path): void => {
       if (wordsOf(blocks).trim() === '') this.inLab(path, `${what} says nothing.`, 'Write words.');
     };
@@ -144,6 +145,8 @@ class Checker {
         say(entry.say, `Feedback ${n + 1} of "${id}"`, [...path, 'feedback', n]),
       );
     });
+    for (const { id, text } of diagrams)
+      say(text, `The text of the diagram "${id}"`, ['diagrams', id, 'text']);
     for (const [id, misconception] of misconceptions)
       say(misconception.say, `The misconception "${id}"`, ['misconceptions', id]);
   }
@@ -555,6 +558,7 @@ function inlinesOf(blocks: readonly Block[]): Inline[] {
       case 'code':
         return [{ type: 'code', value: ` ${block.value} ` }];
       case 'checkpoint':
+      case 'diagram':
         return [];
     }
   });

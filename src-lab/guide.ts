@@ -48,6 +48,7 @@ export interface Placement extends Place {
 export interface Guide {
   readonly sections: GuideSection[];
   readonly checkpoints: Placement[];
+  readonly diagrams: Placement[];
   /** The buttons: command and action, in order. */
   readonly tries: (Place & { readonly section: string; readonly block: Extract<Block, { type: 'try' }> })[];
   readonly issues: LabIssue[];
@@ -91,12 +92,19 @@ export function readGuide(text: string, terms: Readonly<Record<string, string>>,
     else if (sections.length === 0)
       reader.refuse(node, 'There is text before the first section.', 'Begin with # Title {#step-id}.');
   }
-  return { sections, checkpoints: reader.checkpoints, tries: reader.tries, issues: reader.issues };
+  return {
+    sections,
+    checkpoints: reader.checkpoints,
+    diagrams: reader.diagrams,
+    tries: reader.tries,
+    issues: reader.issues,
+  };
 }
 
 class Reader {
   readonly issues: LabIssue[] = [];
   readonly checkpoints: Placement[] = [];
+  readonly diagrams: Placement[] = [];
   readonly tries: Guide['tries'] = [];
   /** Id of the section under way. */
   section = '';
@@ -202,16 +210,17 @@ class Reader {
   }
 
   private leaf(node: LeafDirective): Block[] {
-    const known = ['checkpoint', 'try'];
+    const known = ['checkpoint', 'diagram', 'try'];
     if (!this.context.guide)
       return this.refuse(node, `"::${node.name}" belongs into the guide.`, 'Remove it.');
     const section = this.section;
-    if (node.name === 'checkpoint') {
+    if (node.name === 'checkpoint' || node.name === 'diagram') {
+      const type = node.name;
       this.only(node, ['id']);
       const id = node.attributes?.['id'] ?? '';
-      if (id === '') return this.refuse(node, 'The checkpoint has no id.', 'Write ::checkpoint{id=its-id}.');
-      this.checkpoints.push({ ...this.context.place(placeOf(node)), id, section });
-      return [{ type: 'checkpoint', id }];
+      if (id === '') return this.refuse(node, `The ${type} has no id.`, `Write ::${type}{id=its-id}.`);
+      this[`${type}s`].push({ ...this.context.place(placeOf(node)), id, section });
+      return [{ type, id }];
     }
     if (node.name === 'try') {
       this.only(node, ['command']);

@@ -4,6 +4,7 @@ import type { Platform, Switches } from '../src-sim/scenario/platform';
 import { patternFault } from './action-pattern';
 import { KINDS, kindOf } from './checkpoints/kinds';
 import type { Ground, Lint } from './checkpoints/kind';
+import { diagramFaults, figureOf, type DiagramSource } from './diagram';
 import { forbidden, misfit, type Allowed } from './fits';
 import { readGuide, readProse, type Guide, type Placement } from './guide';
 import { didYouMean, sortIssues, type LabIssue, type Place } from './issue';
@@ -57,6 +58,13 @@ export interface Checkpoint {
   readonly model: readonly Block[];
 }
 
+/** A picture of the guide, with the words that stand for it read. */
+export interface Diagram {
+  readonly id: string;
+  readonly source: DiagramSource;
+  readonly text: readonly Block[];
+}
+
 /** A comparison of two machines must begin anew, and so must whatever follows it. */
 const NO_SETUP = 'Machines are built with their switches: give the step a setup.';
 
@@ -66,6 +74,7 @@ export interface Lab {
   readonly id: string;
   readonly steps: readonly Step[];
   readonly checkpoints: readonly Checkpoint[];
+  readonly diagrams: readonly Diagram[];
   readonly misconceptions: ReadonlyMap<string, Misconception>;
   readonly points: number;
   /** SHA-256 over what a learner meets: `lab.yaml` and `guide.md`. Solutions do not count. */
@@ -141,9 +150,10 @@ class Loader {
       (i) => ['checkpoints', i, 'id'],
       'checkpoint',
     );
+    const diagrams = this.diagrams();
     this.placements();
     const points = source.checkpoints.reduce((sum, checkpoint) => sum + checkpoint.points, 0);
-    return { source, id: source.id, steps, checkpoints, misconceptions, points, contentHash };
+    return { source, id: source.id, steps, checkpoints, diagrams, misconceptions, points, contentHash };
   }
 
   private steps(): Step[] {
@@ -286,6 +296,35 @@ class Loader {
       ground: { platform: (on ?? rig[0]).platform, situation },
       model: source.kind === 'explain' ? this.prose(source.model, [...path, 'model']) : [],
     };
+  }
+
+  /** Every diagram holds together, and stands in the guide once. */
+  private diagrams(): Diagram[] {
+    const { guide, source } = this;
+    const known = Object.keys(source.diagrams);
+    const placed = new Set<string>();
+    for (const placement of guide.diagrams) {
+      const { id } = placement;
+      if (!known.includes(id))
+        this.inGuide(
+          placement,
+          `There is no diagram "${id}".`,
+          didYouMean(id, known) || 'Add it to diagrams.',
+        );
+      else if (placed.has(id))
+        this.inGuide(placement, `The diagram "${id}" stands in the guide already.`, 'Place it once.');
+      placed.add(id);
+    }
+    return Object.entries(source.diagrams).map(([id, diagram]) => {
+      const path = ['diagrams', id];
+      if (!placed.has(id)) {
+        const remedy = `Add ::diagram{id=${id}}.`;
+        this.issue(path, `The guide does not place the diagram "${id}".`, remedy);
+      }
+      for (const { path: inner, message, remedy } of diagramFaults(figureOf(diagram)))
+        this.issue([...path, ...inner], message, remedy);
+      return { id, source: diagram, text: this.prose(diagram.text, [...path, 'text']) };
+    });
   }
 
   /** Every checkpoint stands in the guide once, in the section of its step; every button fits the platform. */

@@ -4,6 +4,7 @@ import { Condition, EventPattern } from '../src-sim/scenario/condition';
 import { Platform, Switches } from '../src-sim/scenario/platform';
 import { FactId } from '../src-sim/scenario/scenario-format';
 import { ActionPattern } from './action-pattern';
+import { DiagramSource } from './diagram';
 import { MAX_TEXT_ANSWER, Slug } from './input';
 
 /**
@@ -302,6 +303,11 @@ export const LabSource = z.strictObject({
     .default({})
     .describe('Words that the prose explains where it writes :term[word]'),
   situations: z.record(Slug, Actions).default({}).describe('Actions from power-on, by name'),
+  diagrams: z
+    .record(Slug, DiagramSource)
+    .refine((diagrams) => Object.keys(diagrams).length <= 12, 'at most 12 diagrams')
+    .default({})
+    .describe('Pictures that guide.md places with ::diagram{id=...}'),
   steps: z
     .array(
       z.strictObject({

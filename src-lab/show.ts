@@ -3,6 +3,7 @@ import { returnName, type Timeline, type TraceEvent } from '../src-sim';
 import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
 import type { Platform } from '../src-sim/scenario/platform';
 import { kindOf } from './checkpoints/kinds';
+import { figureOf } from './diagram';
 import type { Checkpoint, Lab } from './lab';
 import type { Applied, LabSession } from './session';
 import type {
@@ -185,6 +186,12 @@ export function labView(lab: Lab): LabView {
       lock: [...without],
     })),
     checkpoints: lab.checkpoints.map(checkpointView),
+    diagrams: lab.diagrams.map(({ id, source, text }) => ({
+      id,
+      title: source.title,
+      text: [...text],
+      figure: figureOf(source),
+    })),
     contentHash: lab.contentHash,
   };
 }

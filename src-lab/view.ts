@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { Figure } from './diagram';
 import { Slug } from './input';
+import { Layer } from './layer';
 
 /**
  * What a session shows: plain data, safe to send to the screen. Prose is a tree of a few node types, never HTML.
@@ -22,7 +24,9 @@ export const Inline: z.ZodType<Inline> = z.lazy(() =>
   ]),
 ) as z.ZodType<Inline>;
 
-/** A block of prose. `checkpoint` marks where a checkpoint stands; `try` is a button that performs an action. */
+/**
+ * A block of prose. `checkpoint` and `diagram` mark where one stands; `try` is a button that performs an action.
+ */
 export type Block =
   | { type: 'p'; children: Inline[] }
   | { type: 'h'; level: number; children: Inline[] }
@@ -32,6 +36,7 @@ export type Block =
   | { type: 'note'; tone: 'note' | 'warning' | 'surprise'; children: Block[] }
   | { type: 'table'; head: Inline[][]; rows: Inline[][][] }
   | { type: 'checkpoint'; id: string }
+  | { type: 'diagram'; id: string }
   | { type: 'try'; label: string; command: string; action: unknown };
 export const Block: z.ZodType<Block> = z.lazy(() =>
   z.union([
@@ -51,6 +56,7 @@ export const Block: z.ZodType<Block> = z.lazy(() =>
       rows: z.array(z.array(z.array(Inline))),
     }),
     z.strictObject({ type: z.literal('checkpoint'), id: Slug }),
+    z.strictObject({ type: z.literal('diagram'), id: Slug }),
     z.strictObject({ type: z.literal('try'), label: Text, command: Text, action: z.unknown() }),
   ]),
 ) as z.ZodType<Block>;
@@ -138,6 +144,15 @@ export const CheckpointProgress = z.strictObject({
 });
 export type CheckpointProgress = z.infer<typeof CheckpointProgress>;
 
+/** A picture of the guide, and the words that stand for it. */
+export const DiagramView = z.strictObject({
+  id: Slug,
+  title: Text,
+  text: z.array(Block),
+  figure: Figure,
+});
+export type DiagramView = z.infer<typeof DiagramView>;
+
 export const LabView = z.strictObject({
   id: Slug,
   number: z.int(),
@@ -165,6 +180,7 @@ export const LabView = z.strictObject({
     }),
   ),
   checkpoints: z.array(CheckpointView),
+  diagrams: z.array(DiagramView),
   contentHash: Text,
 });
 export type LabView = z.infer<typeof LabView>;
@@ -192,9 +208,7 @@ export const ProgressView = z.strictObject({
 });
 export type ProgressView = z.infer<typeof ProgressView>;
 
-/** The one accent of every layer: lane, trace line, inspector group and guide use the same. */
-export const Layer = z.enum(['guest', 'seam', 'kvm', 'vmm', 'hardware']);
-export type Layer = z.infer<typeof Layer>;
+export { Layer };
 
 /** Documentation of one state field; constant for a session. Values travel separately, by index. */
 export const FieldDoc = z.strictObject({

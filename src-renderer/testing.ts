@@ -88,6 +88,7 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
         { id: 'two', title: 'Two', gate: false, body: [], offer: null, lock: [] },
       ],
       checkpoints: [checkpoint('first', 'one'), checkpoint('second', 'two')],
+      diagrams: [],
       contentHash: '',
     },
     progress: {

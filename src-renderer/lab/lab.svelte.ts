@@ -1,4 +1,4 @@
-import type { InputReply, SessionView } from '../../src-lab/view';
+import type { DiagramView, InputReply, SessionView } from '../../src-lab/view';
 import type { Params } from '../../src-main/contract';
 import { SvelteMap } from 'svelte/reactivity';
 import { Ordering } from '../guide/ordering.svelte';
@@ -104,6 +104,10 @@ export class LabState {
 
   checkpoint(id: string): Checkpoint | undefined {
     return this.lab.checkpoints.find((checkpoint) => checkpoint.id === id);
+  }
+
+  diagram(id: string): DiagramView | undefined {
+    return this.lab.diagrams.find((diagram) => diagram.id === id);
   }
 
   standing(id: string): Standing | undefined {
