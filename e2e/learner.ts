@@ -21,12 +21,16 @@ export interface Course {
   /** The same, as the application takes them. */
   readonly inputs: readonly Input[];
   /** An attempt of `wrong/`, and how the feedback begins that the learner is to read. */
-  wrong(name: string): {
-    checkpoint: string;
-    misconception: string;
-    inputs: readonly InputSource[];
-    say: string;
-  };
+  wrong(name: string): Wrong;
+}
+
+export interface Wrong {
+  readonly checkpoint: string;
+  readonly misconception: string;
+  readonly inputs: readonly InputSource[];
+  /** The same, as the application takes them. */
+  readonly taken: readonly Input[];
+  readonly say: string;
 }
 
 /** Reads a lab as the application does. */
@@ -49,10 +53,13 @@ export function readCourse(folder: string, labs = join(root, 'labs')): Course {
     solution: solution.value.inputs,
     inputs: readAttempt('solution.yaml', solution).inputs.map(({ input }) => input),
     wrong(name) {
-      const { checkpoint, misconception, inputs } = yaml(WrongSource, `wrong/${name}.yaml`).value;
+      const file = `wrong/${name}.yaml`;
+      const attempt = yaml(WrongSource, file);
+      const { checkpoint, misconception, inputs } = attempt.value;
       const feedback = lab.checkpoints.find(({ id }) => id === checkpoint)!.feedback;
       const told = feedback.find((entry) => entry.misconception === misconception)!;
-      return { checkpoint, misconception, inputs, say: beginningOf(told.say) };
+      const taken = readAttempt(file, attempt).inputs.map(({ input }) => input);
+      return { checkpoint, misconception, inputs, taken, say: beginningOf(told.say) };
     },
   };
 }
@@ -69,6 +76,8 @@ function beginningOf(prose: readonly Block[]): string {
 
 /** Keys that it takes at most to reach anything from anywhere in a region. */
 const PATIENCE = 250;
+/** What Tab may stop at. */
+const TAB_STOPS = 'a[href], button:enabled, input:enabled, select, textarea, summary, [tabindex="0"]';
 
 /**
  * Somebody who works through a lab with the keyboard alone and finds things by their role and name, as a screen reader
@@ -106,16 +115,24 @@ export class Learner {
   /** Moves the focus to something, by Tab or Shift+Tab, whichever way it lies. */
   async reach(target: Locator): Promise<void> {
     await expect(target).toBeVisible();
-    for (let i = 0; i < PATIENCE; i++) {
-      const way = await target.evaluate((element) => {
+    for (let pressed = 0; pressed < PATIENCE;) {
+      const { there, back, stops } = await target.evaluate((element, stop) => {
         const { activeElement } = document;
-        if (activeElement === element) return 'there';
-        if (activeElement === null) return 'after';
-        const lies = activeElement.compareDocumentPosition(element);
-        return lies & Node.DOCUMENT_POSITION_PRECEDING ? 'before' : 'after';
-      });
-      if (way === 'there') return;
-      await this.press(way === 'before' ? 'Shift+Tab' : 'Tab');
+        if (activeElement === element) return { there: true, back: false, stops: 0 };
+        const from = activeElement ?? document.body;
+        const back = (from.compareDocumentPosition(element) & Node.DOCUMENT_POSITION_PRECEDING) !== 0;
+        const [first, last] = back ? [element, from] : [from, element];
+        const between = [...document.querySelectorAll<HTMLElement>(stop)].filter(
+          (one) =>
+            one.checkVisibility() &&
+            first.compareDocumentPosition(one) & Node.DOCUMENT_POSITION_FOLLOWING &&
+            one.compareDocumentPosition(last) & Node.DOCUMENT_POSITION_FOLLOWING,
+        );
+        return { there: false, back, stops: between.length };
+      }, TAB_STOPS);
+      if (there) return;
+      // Half of what seems to lie between: groups of radios have one stop, so that a guess goes too far.
+      for (let i = 0; i <= stops >> 1; i++, pressed++) await this.press(back ? 'Shift+Tab' : 'Tab');
     }
     throw new Error(`the focus never came to ${String(target)}`);
   }
