@@ -290,6 +290,13 @@ describe('the descriptor', () => {
 describe('HLT of a TD vCPU', () => {
   const halt = (interrupts = 'enabled') => ({ guest: 'HLT', vm: 'td', vcpu: 0, interrupts });
 
+  test('a halted guest executes nothing: it can neither enable nor disable interrupts', () => {
+    const bench = running();
+    bench.does({ guest: 'HLT', vm: 'td', vcpu: 0, interrupts: 'blocked' });
+    expect(bench.does({ guest: 'IF', vm: 'td', vcpu: 0, enabled: true })).toBe('refused');
+    expect(bench.shows('td.vcpu0.guest.if')).toBe('0');
+  });
+
   test('HLT-1, HLT-4: it comes by TDVMCALL, counts as a HLT exit and stays in KVM_RUN', () => {
     const bench = running();
     const from = bench.mark;

@@ -45,6 +45,7 @@ export const WHY = {
   module_fatal: 'The TDX module shuts itself down on this platform; that is outside the model.',
   no_kvm: 'kvm_intel did not load: there is no /dev/kvm.',
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
+  guest_halted: 'The guest has halted on this vCPU: it executes nothing until something wakes it.',
 } as const satisfies Record<string, string>;
 export type Why = keyof typeof WHY;
 const WHY_NAMES = Object.keys(WHY) as Why[];

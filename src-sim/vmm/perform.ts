@@ -6,7 +6,7 @@ import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
 import {
-  guestOf, kvm, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
+  guestOf, kvm, KVM_MP_STATE_HALTED, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
 } from '../kvm/kvm_host'; // prettier-ignore
 import * as run from '../kvm/kvm_run';
 import { kvm_intel_load } from '../kvm/vmx/bring_up';
@@ -263,6 +263,7 @@ const BEGIN: BeginTable = {
     },
     IF({ m, vcpu }, { enabled }) {
       if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
+      if (kvm_vcpu.mp_state.get(m, vcpu) === KVM_MP_STATE_HALTED) return 'guest_halted';
       guest_cpu.if.set(m, guestOf(vcpu), enabled ? 1 : 0);
       m.answer('returned', 'none', 0);
       if (inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
