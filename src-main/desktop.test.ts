@@ -530,7 +530,7 @@ describe('a preview', () => {
     save(folder, (yaml) => yaml.replace('\n    fact: x', ''));
     await saved();
     expect((sent('notice') as { what: string }[]).map(({ what }) => what)).toEqual([
-      'lab.yaml:20:5: There is no key "fact" here. Did you mean "facts"?',
+      expect.stringMatching(/^lab\.yaml:20:5: There is no key "fact" here\. Did you mean "facts"/),
       'guide.md:5:1: The checkpoint "created" belongs to the step "mkae". Move it there. ' +
         'lab.yaml:13:11: There is no step "mkae". Did you mean "make"?',
     ]);
