@@ -4,8 +4,8 @@ import { routine } from '../machine/routine';
 import { APICV_INHIBIT_REASONS, type ApicvInhibitReason } from '../names';
 import { MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
 import * as host from './kvm_host';
-import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
-import { kvm_make_request, kvm_vcpu_kick } from './kvm_main';
+import { kvm, kvm_lapic, variant } from './kvm_host';
+import { kvm_make_request, kvm_vcpu_kick, requestUntilKick } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { kvm_apicv_inhibit_changed } from './trace';
 
@@ -65,14 +65,8 @@ export const __kvm_set_or_clear_apicv_inhibit = routine(
       return before === after ? at.store : at.request;
     },
     request(m, l) {
-      const vm = l.vm as Ref;
-      while (l.i < kvm.slots.get(m, vm)) {
-        const vcpu = host.vcpuAt(m, vm, l.i++);
-        if (!kvm_vcpu.created.get(m, vcpu)) continue;
-        kvm_make_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
-        if (kvm_vcpu.mode.get(m, vcpu) === host.IN_GUEST_MODE) return m.call(at.request, kvm_vcpu_kick, vcpu);
-      }
-      return at.store;
+      const vcpu = requestUntilKick(m, l.vm as Ref, l, host.KVM_REQ_APICV_UPDATE);
+      return vcpu === null ? at.store : m.call(at.request, kvm_vcpu_kick, vcpu);
     },
     store(m, l) {
       const vm = l.vm as Ref;

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { ActionSchema, type Action } from '../scenario/action';
 import { SEAMCALL_LEAVES, SEAMCALL_STATUS } from '../names';
 import { KVM_EXIT } from '../machine/machine';
 import { Bench } from '../testing/bench';
@@ -28,30 +27,17 @@ const vmexit = (reason: number, more: Record<string, unknown> = {}) => ({
   ...more,
 });
 const lastExit = (bench: Bench): string => bench.events('kvm_exit').at(-1)!;
-function stepTo(bench: Bench, thread: string, routine: string, step: string): void {
-  for (let i = 0; i < 500; i++) {
-    const top = bench.machine
-      .threads()
-      .find(({ name }) => name === thread)!
-      .stack.at(-1);
-    if (top?.routine === routine && top.step === step) return;
-    if (!bench.step(thread)) break;
-  }
-  throw new Error(`${thread} never came to ${routine}.${step}`);
-}
-const begin = (bench: Bench, action: Record<string, unknown>) =>
-  bench.begin(ActionSchema.parse(action) as Action);
 
 describe('entry', () => {
   test('RUN-10: while pages are taken away the vCPU turns back before TDH.VP.ENTER and tries again', () => {
     const bench = running();
-    begin(bench, { kvm: 'tdx_no_vcpus_enter', vm: 'td' });
-    stepTo(bench, 'vmm', 'tdx_no_vcpus_enter', 'zap');
+    bench.starts({ kvm: 'tdx_no_vcpus_enter', vm: 'td' });
+    bench.stepTo('vmm', 'tdx_no_vcpus_enter', 'zap');
     const from = bench.mark;
     for (let i = 0; i < 100; i++) bench.step('td.vcpu0');
     expect(bench.events('kvm_entry', from)).toEqual([]);
     expect(bench.events('tdx_vcpu_run', from).length).toBeGreaterThan(1);
-    stepTo(bench, 'vmm', 'tdx_no_vcpus_enter', 'stop');
+    bench.stepTo('vmm', 'tdx_no_vcpus_enter', 'stop');
     bench.step('vmm');
     bench.settle();
     expect(inGuest(bench)).toBe(true);
@@ -85,10 +71,10 @@ describe('entry', () => {
 
   test('RUN-12: after the exit mode is OUTSIDE before the irqs-off handler, interrupts are on before tdx_handle_exit', () => {
     const bench = running();
-    begin(bench, { host: 'IRQ', ...td });
-    stepTo(bench, 'td.vcpu0', 'vcpu_enter_guest', 'exit_irqoff');
+    bench.starts({ host: 'IRQ', ...td });
+    bench.stepTo('td.vcpu0', 'vcpu_enter_guest', 'exit_irqoff');
     expect([bench.shows('td.vcpu0.mode'), bench.shows('cpu1.irqs_off')]).toEqual(['OUTSIDE_GUEST_MODE', '1']);
-    stepTo(bench, 'td.vcpu0', 'tdx_handle_exit', 'dispatch');
+    bench.stepTo('td.vcpu0', 'tdx_handle_exit', 'dispatch');
     expect(bench.shows('cpu1.irqs_off')).toBe('0');
   });
 
@@ -301,7 +287,7 @@ describe('exit reasons', () => {
 
   test('EXIT-12: in practice the module lets no other exception out: it gives up itself', () => {
     const bench = running();
-    begin(bench, vmexit(0, { vector: 14 }));
+    bench.starts(vmexit(0, { vector: 14 }));
     bench.settle();
     expect(bench.events('kvm_exit')).toEqual([]);
     expect(bench.shows('td.vcpu0.thread.status')).toBe('idle');
@@ -382,17 +368,17 @@ describe('memory', () => {
   test('HLT-13, PEND-4: an interrupt or a signal ends the local retry early; the guest runs and faults again', () => {
     for (const event of ['KVM_SIGNAL_MSI', 'signal']) {
       const bench = contended(100);
-      begin(bench, touch({ access: 'accept' }));
-      stepTo(bench, 'td.vcpu0', 'tdx_handle_ept_violation', 'retry');
+      bench.starts(touch({ access: 'accept' }));
+      bench.stepTo('td.vcpu0', 'tdx_handle_ept_violation', 'retry');
       const from = bench.mark;
       const msi = { dest: 0, delivery_mode: 'FIXED', vector: 0x31 };
-      begin(bench, event === 'signal' ? { vmm: 'signal', ...td } : { vmm: event, vm: 'td', ...msi });
+      bench.starts(event === 'signal' ? { vmm: 'signal', ...td } : { vmm: event, vm: 'td', ...msi });
       if (event === 'signal') {
         bench.settle();
         expect(bench.events('kvm_userspace_exit', from)).toEqual(['reason restart (-EINTR)']);
       } else {
-        stepTo(bench, 'vmm', 'kvm_vm_ioctl', 'done');
-        stepTo(bench, 'td.vcpu0', 'guest_run', 'execute');
+        bench.stepTo('vmm', 'kvm_vm_ioctl', 'done');
+        bench.stepTo('td.vcpu0', 'guest_run', 'execute');
         bench.step('td.vcpu0');
         expect(bench.shows('td.vcpu0.guest.irqs')).toBe('1');
       }
@@ -405,13 +391,13 @@ describe('memory', () => {
     bench.does({ vmm: 'KVM_SET_MEMORY_ATTRIBUTES', vm: 'td', page: 3, private: false });
     const status = 'OPERAND_BUSY_SEPT';
     bench.does({ host: 'SEAMCALL_STATUS', leaf: 'TDH.MEM.PAGE.AUG', status, times: 100 });
-    begin(bench, touch({ access: 'accept' }));
-    stepTo(bench, 'td.vcpu0', 'tdx_handle_ept_violation', 'retry');
-    begin(bench, { guest: 'TOUCH', vm: 'td', vcpu: 1, page: 3, space: 'shared', access: 'fetch' });
-    stepTo(bench, 'td.vcpu1', 'vcpu_run', 'after');
+    bench.starts(touch({ access: 'accept' }));
+    bench.stepTo('td.vcpu0', 'tdx_handle_ept_violation', 'retry');
+    bench.starts({ guest: 'TOUCH', vm: 'td', vcpu: 1, page: 3, space: 'shared', access: 'fetch' });
+    bench.stepTo('td.vcpu1', 'vcpu_run', 'after');
     expect(bench.shows('td.vm_dead')).toBe('1');
     const from = bench.mark;
-    stepTo(bench, 'td.vcpu0', 'kvm_vcpu_ioctl', 'put');
+    bench.stepTo('td.vcpu0', 'kvm_vcpu_ioctl', 'put');
     expect(bench.events('kvm_mmu_page_fault', from)).toEqual([]);
     expect(bench.shows('td.vcpu0.thread.ret')).toBe('-EIO');
   });
@@ -479,8 +465,8 @@ describe('pending interrupts and HLT', () => {
   test('PEND-5: between P1 and P2 of a sender a vector is in the PIR and not pending; P2 and P3 follow', () => {
     const bench = enabled();
     bench.does(hlt());
-    begin(bench, post(0x31));
-    stepTo(bench, 'vmm', '__vmx_deliver_posted_interrupt', 'set_on');
+    bench.starts(post(0x31));
+    bench.stepTo('vmm', '__vmx_deliver_posted_interrupt', 'set_on');
     expect([bench.shows('td.vcpu0.pid.pir'), bench.shows('td.vcpu0.pid.on')]).toEqual(['49', '0']);
     const vcpu = bench.machine.vcpus[0]!;
     expect(kvm_arch_dy_has_pending_interrupt(bench.machine, vcpu)).toBe(false);

@@ -4,14 +4,12 @@ import { E, routine } from '../machine/routine';
 import { APIC_INT_LEVELTRIG } from '../platform/apic';
 import * as host from './kvm_host';
 import { kvm, kvm_msi_route, kvm_vcpu, vmcs } from './kvm_host';
-import { kvm_make_request, kvm_vcpu_kick } from './kvm_main';
+import { kvm_vcpu_kick, requestUntilKick } from './kvm_main';
 import { kvm_irq_delivery_to_apic } from './lapic';
 import { reply } from './reply';
 import { kvm_msi_set_irq, kvm_set_irq_line } from './trace';
 
 /** Mirrors arch/x86/kvm/irq_comm.c and virt/kvm/{irqchip,eventfd}.c: MSIs, routes of GSIs, lines and irqfds. */
-
-const hasIrqchip = (m: Machine, vm: Ref): boolean => kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_NONE;
 
 /** KVM_SIGNAL_MSI. `dest` and `low` describe the message. Answers how many vCPUs accepted. */
 export const kvm_send_userspace_msi = routine(
@@ -27,7 +25,7 @@ export const kvm_send_userspace_msi = routine(
   },
   (at) => ({
     send(m, l) {
-      if (kvm.irqchip_mode.get(m, l.vm as Ref) === host.KVM_IRQCHIP_NONE) return m.ret(E('EINVAL'));
+      if (!host.irqchip_in_kernel(m, l.vm as Ref)) return m.ret(E('EINVAL'));
       m.emit(kvm_msi_set_irq, l.dest, l.low & 0xff, (l.low >> 8) & 7, (l.low >> 15) & 1);
       return m.call(at.sent, kvm_irq_delivery_to_apic, l.vm, 0, l.dest, l.low);
     },
@@ -69,14 +67,8 @@ export const kvm_set_irq_routing = routine(
       return mode === host.KVM_IRQCHIP_SPLIT ? at.scan : m.ret(0);
     },
     scan(m, l) {
-      const vm = l.vm as Ref;
-      while (l.i < kvm.slots.get(m, vm)) {
-        const vcpu = host.vcpuAt(m, vm, l.i++);
-        if (!kvm_vcpu.created.get(m, vcpu)) continue;
-        kvm_make_request(m, vcpu, host.KVM_REQ_SCAN_IOAPIC);
-        if (kvm_vcpu.mode.get(m, vcpu) === host.IN_GUEST_MODE) return m.call(at.scan, kvm_vcpu_kick, vcpu);
-      }
-      return m.ret(0);
+      const vcpu = requestUntilKick(m, l.vm as Ref, l, host.KVM_REQ_SCAN_IOAPIC);
+      return vcpu === null ? m.ret(0) : m.call(at.scan, kvm_vcpu_kick, vcpu);
     },
   }),
 );
@@ -121,7 +113,7 @@ export const kvm_vm_ioctl_irq_line = routine(
   },
   (at) => ({
     check(m, l) {
-      if (!hasIrqchip(m, l.vm as Ref)) return m.ret(E('ENXIO'));
+      if (!host.irqchip_in_kernel(m, l.vm as Ref)) return m.ret(E('ENXIO'));
       return m.call(at.done, kvm_set_irq, l.vm, l.line & 0xf, (l.line >> 4) & 1);
     },
     done(m) {

@@ -346,6 +346,11 @@ export function is_td(m: Machine, vm: Ref): boolean {
   return kvm.type.get(m, vm) === VM_TDX;
 }
 
+/** Whether the kernel models an irqchip, whole or split. @source NUM-8; arch/x86/kvm/irq.h */
+export function irqchip_in_kernel(m: Machine, vm: Ref): boolean {
+  return kvm.irqchip_mode.get(m, vm) !== KVM_IRQCHIP_NONE;
+}
+
 export function is_td_vcpu(m: Machine, vcpu: Ref): boolean {
   return is_td(m, kvmOf(m, vcpu));
 }

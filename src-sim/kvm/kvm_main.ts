@@ -29,6 +29,22 @@ export function kvm_check_request(m: Machine, vcpu: Ref, request: number): boole
 }
 
 /**
+ * Raises a request for the vCPUs of a VM from `l.i` on, up to the next one that has to be kicked out of the guest.
+ *
+ * @returns that vCPU, or null when all have been told. `l.i` has moved on.
+ * @source virt/kvm/kvm_main.c: kvm_make_all_cpus_request
+ */
+export function requestUntilKick(m: Machine, vm: Ref, l: { i: number }, request: number): Ref | null {
+  while (l.i < kvm.slots.get(m, vm)) {
+    const vcpu = vcpuAt(m, vm, l.i++);
+    if (!kvm_vcpu.created.get(m, vcpu)) continue;
+    kvm_make_request(m, vcpu, request);
+    if (kvm_vcpu.mode.get(m, vcpu) === IN_GUEST_MODE) return vcpu;
+  }
+  return null;
+}
+
+/**
  * Marks the VM bugged and dead and asks every vCPU to leave. A halted vCPU is not woken by it.
  *
  * @source RUN-14; include/linux/kvm_host.h: KVM_BUG_ON, kvm_vm_bugged, kvm_vm_dead

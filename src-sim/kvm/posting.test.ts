@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { ActionSchema, type Action } from '../scenario/action';
 import { Bench } from '../testing/bench';
 
 const VECTOR = 0x31;
@@ -16,20 +15,6 @@ function running(): Bench {
   bench.does({ boot: 'td', vm: 'td' });
   for (const vcpu of [0, 1]) bench.does({ guest: 'SVR', vm: 'td', vcpu });
   return bench;
-}
-const begin = (bench: Bench, action: Record<string, unknown>) =>
-  bench.begin(ActionSchema.parse(action) as Action);
-/** Steps a thread until the step that comes next in `routine` is `step`. */
-function stepTo(bench: Bench, thread: string, routine: string, step: string): void {
-  for (let i = 0; i < 500; i++) {
-    const top = bench.machine
-      .threads()
-      .find(({ name }) => name === thread)!
-      .stack.at(-1);
-    if (top?.routine === routine && top.step === step) return;
-    if (!bench.step(thread)) break;
-  }
-  throw new Error(`${thread} never came to ${routine}.${step}`);
 }
 const [PIR, ON, MODE] = ['td.vcpu0.pid.pir', 'td.vcpu0.pid.on', 'td.vcpu0.mode'];
 
@@ -85,8 +70,8 @@ describe('acceptance at the shadow APIC', () => {
 describe('a post', () => {
   test('PI-10: PIR, then ON, then vcpu->mode; each a step of its own', () => {
     const bench = running();
-    begin(bench, post());
-    stepTo(bench, 'vmm', '__vmx_deliver_posted_interrupt', 'set_pir');
+    bench.starts(post());
+    bench.stepTo('vmm', '__vmx_deliver_posted_interrupt', 'set_pir');
     expect([bench.shows(PIR), bench.shows(ON)]).toEqual(['', '0']);
     bench.step('vmm');
     expect([bench.shows(PIR), bench.shows(ON)]).toEqual(['49', '0']);
@@ -171,15 +156,15 @@ describe('a post against an entry', () => {
   function entering(step: string, routine = 'vcpu_enter_guest'): Bench {
     const bench = running();
     bench.does({ vmm: 'signal', vm: 'td', vcpu: 0 });
-    begin(bench, { vmm: 'KVM_RUN', vm: 'td', vcpu: 0 });
-    stepTo(bench, 'td.vcpu0', routine, step);
+    bench.starts({ vmm: 'KVM_RUN', vm: 'td', vcpu: 0 });
+    bench.stepTo('td.vcpu0', routine, step);
     return bench;
   }
   /** The whole post, with no step of the vCPU between. */
   function posted(bench: Bench): string[] {
     const from = bench.mark;
-    begin(bench, post());
-    stepTo(bench, 'vmm', '__vmx_deliver_posted_interrupt', 'accepted');
+    bench.starts(post());
+    bench.stepTo('vmm', '__vmx_deliver_posted_interrupt', 'accepted');
     return bench.events('ipi_sent', from);
   }
 
@@ -205,8 +190,8 @@ describe('a post against an entry', () => {
 
   test('PI-20: a post after the mode is OUTSIDE again waits for the self-IPI of the next entry', () => {
     const bench = running();
-    begin(bench, { host: 'IRQ', vm: 'td', vcpu: 0 });
-    stepTo(bench, 'td.vcpu0', 'vcpu_enter_guest', 'exit_irqoff');
+    bench.starts({ host: 'IRQ', vm: 'td', vcpu: 0 });
+    bench.stepTo('td.vcpu0', 'vcpu_enter_guest', 'exit_irqoff');
     expect(bench.shows(MODE)).toBe('OUTSIDE_GUEST_MODE');
     expect(posted(bench)).toEqual([]);
     const from = bench.mark;
@@ -217,11 +202,11 @@ describe('a post against an entry', () => {
 
   test('PI-16: a notification that lands in the host does nothing; ON stays for the next entry', () => {
     const bench = running();
-    begin(bench, { host: 'IRQ', vm: 'td', vcpu: 0 });
-    stepTo(bench, 'td.vcpu0', 'vcpu_enter_guest', 'exited');
+    bench.starts({ host: 'IRQ', vm: 'td', vcpu: 0 });
+    bench.stepTo('td.vcpu0', 'vcpu_enter_guest', 'exited');
     expect(bench.shows(MODE)).toBe('IN_GUEST_MODE'); // stale: the TD has exited already
     expect(posted(bench)).toEqual(['cpu 1 vector POSTED_INTR']);
-    stepTo(bench, 'td.vcpu0', 'vcpu_enter_guest', 'handle');
+    bench.stepTo('td.vcpu0', 'vcpu_enter_guest', 'handle');
     expect(bench.events('irq_handled_by_host').at(-1)).toBe('cpu 1 vector POSTED_INTR');
     expect([bench.shows(PIR), bench.shows(ON)]).toEqual(['49', '1']);
     bench.settle();
@@ -233,8 +218,8 @@ describe('a post against an entry', () => {
     posted(bench);
     bench.settle(); // finishes the sender
     const again = entering('last_test');
-    begin(again, { vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'INIT' });
-    stepTo(again, 'vmm', '__apic_accept_irq', 'accepted');
+    again.starts({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'INIT' });
+    again.stepTo('vmm', '__apic_accept_irq', 'accepted');
     expect(again.shows(MODE)).toBe('EXITING_GUEST_MODE');
     const from = again.mark;
     again.step('td.vcpu0');
@@ -246,8 +231,8 @@ describe('a post against an entry', () => {
 
   test('PI-37: after a kick the mode is EXITING_GUEST_MODE: a post then sends no IPI', () => {
     const bench = running();
-    begin(bench, { vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'INIT' });
-    stepTo(bench, 'vmm', 'kvm_vcpu_kick', 'send');
+    bench.starts({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'INIT' });
+    bench.stepTo('vmm', 'kvm_vcpu_kick', 'send');
     expect(bench.shows(MODE)).toBe('EXITING_GUEST_MODE');
     bench.settle();
     expect(bench.shows(MODE)).toBe('IN_GUEST_MODE');
@@ -325,10 +310,10 @@ describe('HLT of a TD vCPU', () => {
 
   test('HLT-10, PEND-1: a post between the TDVMCALL and the test is found: the vCPU does not sleep', () => {
     const bench = running();
-    begin(bench, halt());
-    stepTo(bench, 'td.vcpu0', 'tdx_handle_exit', 'dispatch');
-    begin(bench, post());
-    stepTo(bench, 'vmm', '__vmx_deliver_posted_interrupt', 'accepted');
+    bench.starts(halt());
+    bench.stepTo('td.vcpu0', 'tdx_handle_exit', 'dispatch');
+    bench.starts(post());
+    bench.stepTo('vmm', '__vmx_deliver_posted_interrupt', 'accepted');
     const from = bench.mark;
     bench.settle();
     expect(bench.events('vcpu_sleeps', from)).toEqual([]);

@@ -50,8 +50,6 @@ const APIC_BUS_CYCLE_NS_DEFAULT = 1;
 /** I/O APIC pins there can be. @source VM-10 */
 const MAX_NR_RESERVED_IOAPIC_PINS = 1024;
 
-const hasIrqchip = (m: Machine, vm: Ref): boolean => kvm.irqchip_mode.get(m, vm) !== host.KVM_IRQCHIP_NONE;
-
 /** An ioctl that gives the VM its irqchip; with it the reason ABSENT goes away. `check` answers an errno or 0. */
 const irqchipIoctl = (
   name: string,
@@ -88,7 +86,7 @@ export const kvm_vm_ioctl_enable_cap = irqchipIoctl(
   host.KVM_IRQCHIP_SPLIT,
   (m, vm, pins) => {
     if (pins > MAX_NR_RESERVED_IOAPIC_PINS) return E('EINVAL');
-    return hasIrqchip(m, vm) || kvm.created_vcpus.get(m, vm) !== 0 ? E('EEXIST') : 0;
+    return host.irqchip_in_kernel(m, vm) || kvm.created_vcpus.get(m, vm) !== 0 ? E('EEXIST') : 0;
   },
 );
 
@@ -99,7 +97,7 @@ export const kvm_arch_vm_ioctl_create_irqchip = irqchipIoctl(
   'Check that there is no irqchip and no vCPU; then the mode is KERNEL.',
   host.KVM_IRQCHIP_KERNEL,
   (m, vm) => {
-    if (hasIrqchip(m, vm)) return E('EEXIST');
+    if (host.irqchip_in_kernel(m, vm)) return E('EEXIST');
     return kvm.created_vcpus.get(m, vm) === 0 ? 0 : E('EINVAL');
   },
 );
@@ -205,7 +203,7 @@ export const kvm_cap_x86_apic_bus_cycles_ns = vmIoctl(
   'Check that a LAPIC will be in the kernel and that no vCPU exists; store the length of a tick.',
   (m, vm, ns) => {
     if (ns === 0) return E('EINVAL');
-    if (!hasIrqchip(m, vm)) return E('ENXIO');
+    if (!host.irqchip_in_kernel(m, vm)) return E('ENXIO');
     if (kvm.created_vcpus.get(m, vm) !== 0) return E('EINVAL');
     kvm.apic_bus_cycle_ns.set(m, vm, ns);
     return 0;

@@ -25,6 +25,22 @@ export class Bench extends Timeline {
     const outcome = this.perform(ActionSchema.parse(action) as Action);
     return outcome.value === null ? outcome.kind : returnName(outcome.value);
   }
+  /** Begins an action given with or without its defaults, and goes no step further. */
+  starts(action: Record<string, unknown>): void {
+    this.begin(ActionSchema.parse(action) as Action);
+  }
+  /** Steps a thread until the step that comes next in `routine` is `step`. @throws Error when it never does. */
+  stepTo(thread: string, routine: string, step: string): void {
+    for (let i = 0; i < 500; i++) {
+      const top = this.machine
+        .threads()
+        .find(({ name }) => name === thread)!
+        .stack.at(-1);
+      if (top?.routine === routine && top.step === step) return;
+      if (!this.step(thread)) break;
+    }
+    throw new Error(`${thread} never came to ${routine}.${step}`);
+  }
   /** A state field by path. */
   shows(path: string): string {
     const leaf = this.machine.layout.find(path);
