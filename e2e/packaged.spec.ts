@@ -90,7 +90,7 @@ test.describe('the packaged program is locked', () => {
       '/..%2fmain/index.js',
       '/%2e%2e/preload/index.cjs',
       '/..%2f..%2fpackage.json',
-      '/..%2f..%2f..%2flabs/facts.json',
+      '/..%2f..%2f..%2flabs/facts/tdx-module.json',
       '/..%2f..%2f..%2fapp.asar',
       '/%5c..%5cmain%5cindex.js',
     ];

@@ -40,7 +40,7 @@ const WRONG = /^wrong\/[a-z0-9]+(?:-[a-z0-9]+)*\.yaml$/;
  * misconception has one; all cited facts are known; nothing else lies about.
  *
  * @param files - all files of the lab's folder.
- * @param facts - known fact ids with their summaries: `labs/facts.json`.
+ * @param facts - the facts that may be cited: those of `labs/facts`.
  * @returns every issue, in file order. Never throws.
  */
 export function checkLab(files: LabFiles, facts: Facts): Check {
@@ -92,12 +92,12 @@ class Checker {
   /** Every fact that the lab cites is known, and explained in a line. */
   facts(): void {
     const cite = (file: string, id: string, needle: string): void => {
-      const summary = Object.hasOwn(this.known, id) ? this.known[id]! : null;
-      if (summary !== null && summary !== '') return;
+      const known = Object.hasOwn(this.known, id) ? this.known[id]! : null;
+      if (known !== null && known.fact !== '') return;
       const at = this.textPlace(file, needle);
-      if (summary === null)
+      if (known === null)
         this.issue(file, at, `There is no fact "${id}".`, didYouMean(id, Object.keys(this.known)));
-      else this.issue(file, at, `The fact "${id}" has no summary.`, 'Write one in labs/facts.json.');
+      else this.issue(file, at, `The fact "${id}" has no words.`, 'Write them in labs/facts.');
     };
     for (const { source } of this.lab.checkpoints) for (const id of source.facts) cite('lab.yaml', id, id);
     const lab = this.lab.checkpoints.flatMap(({ ask, hints, feedback }) => [

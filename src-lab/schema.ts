@@ -380,9 +380,48 @@ export const WrongSource = z.strictObject({
 });
 export type WrongSource = z.infer<typeof WrongSource>;
 
-/** `labs/facts.json`: known fact ids, each with a summary in own words, or '' where no lab cites it. */
-export const Facts = z.record(FactId, z.string().max(400));
-export type Facts = z.infer<typeof Facts>;
+const Reason = z.string().trim().min(1).max(200);
+
+/** A fact of the references, in our own words. */
+export const Fact = z.strictObject({
+  fact: z.string().trim().max(300).describe('One or two short sentences'),
+  source: z
+    .string()
+    .trim()
+    .max(200)
+    .describe('File and function of the kernel, section of a manual, module source'),
+  later: Reason.optional().describe("Why the machine does not have it; default: the group's reason"),
+});
+export type Fact = z.infer<typeof Fact>;
+
+/** Known facts by id. */
+export type Facts = Readonly<Record<string, Fact>>;
+
+/** The group of a fact: `x86:SIPI` of `x86:SIPI-11`. */
+export function factGroup(id: string): string {
+  return id.slice(0, id.lastIndexOf('-'));
+}
+
+/** `labs/facts/*.json`: the facts of one reference document, in its order. */
+export const FactsFile = z
+  .strictObject({
+    groups: z.record(
+      z.string().max(40),
+      z.strictObject({
+        title: z.string().trim().min(1).max(80),
+        later: Reason.optional().describe(
+          'Why those of its facts that the machine does not have are not there',
+        ),
+      }),
+    ),
+    facts: z.record(FactId, Fact),
+  })
+  .check(({ value: { groups, facts }, issues }) => {
+    for (const id of Object.keys(facts))
+      if (!Object.hasOwn(groups, factGroup(id)))
+        issues.push({ code: 'custom', input: id, path: ['facts', id], message: 'its group has no title' });
+  });
+export type FactsFile = z.infer<typeof FactsFile>;
 
 /** The JSON Schema of `lab.yaml`, as `lab.schema.json` publishes it for editors. */
 export function labJsonSchema(): string {

@@ -246,7 +246,7 @@ export const KINDS_FILES: LabFiles = new Map([
   ['wrong/can.yaml', wrong('never', 'anything-can-happen', '  - { goto: write }\n  - { answer: never, is: [vmx.vcpu1 x3] }\n')],
 ]); // prettier-ignore
 
-export const KINDS_FACTS: Facts = { 'INIT-3': 'INIT is latched.' };
+export const KINDS_FACTS: Facts = { 'INIT-3': { fact: 'INIT is latched.', source: 'lapic.c' } };
 
 /** The lab with its text changed. @throws Error when it does not load. */
 export function kindsLab(change: (text: string) => string = (text) => text): Lab {

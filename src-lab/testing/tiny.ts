@@ -160,11 +160,11 @@ export const TINY_FILES: LabFiles = new Map([
 ]); // prettier-ignore
 
 export const TINY_FACTS: Facts = {
-  'INIT-3': 'INIT is latched.',
-  'INIT-5': 'A TD keeps it.',
-  'INIT-7': 'For ever.',
-  'INIT-10': 'KVM_SET_MP_STATE refuses.',
-  'x86:SIPI-11': 'SIPI after INIT starts.',
+  'INIT-3': { fact: 'INIT is latched.', source: 'lapic.c' },
+  'INIT-5': { fact: 'A TD keeps it.', source: 'main.c' },
+  'INIT-7': { fact: 'For ever.', source: 'lapic.c' },
+  'INIT-10': { fact: 'KVM_SET_MP_STATE refuses.', source: 'x86.c' },
+  'x86:SIPI-11': { fact: 'SIPI after INIT starts.', source: 'lapic.c' },
 };
 
 const same = (text: string): string => text;

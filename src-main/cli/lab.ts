@@ -1,15 +1,16 @@
 import { z } from 'zod';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { checkLab, type Check } from '../../src-lab/check';
 import { printIssue } from '../../src-lab/issue';
 import { Slug } from '../../src-lab/input';
 import { loadLab } from '../../src-lab/lab';
-import { Facts, labJsonSchema, SolutionSource, WrongSource } from '../../src-lab/schema';
+import { labJsonSchema, SolutionSource, WrongSource, type Facts } from '../../src-lab/schema';
 import { didYouMean, nearest } from '../../src-sim/scenario/nearest';
 import { PLAIN } from '../../src-sim/scenario/runner-text';
+import { readFacts } from '../facts';
 import { explainLabFault, labFolders, labPath, readLab } from '../labs';
-import { NEW_LAB_FACT, newLabFiles } from './template';
+import { newLabFiles } from './template';
 import { ANSI, STATUS, worst, type Status, type Terminal } from './terminal';
 
 interface CheckOptions {
@@ -23,9 +24,9 @@ export function checkLabs(
   { json, labs }: CheckOptions,
   terminal: Terminal,
 ): Status {
-  const facts = readFacts(labs);
-  if (typeof facts === 'string') {
-    terminal.err(`${facts}\n`);
+  const known = readFacts([join(terminal.root, 'labs'), labs]);
+  if (!known.ok) {
+    terminal.err(`${shorter(known.file)}: ${known.why}\n`);
     return STATUS.wrong;
   }
   const folders = labFolders(labs);
@@ -39,7 +40,7 @@ export function checkLabs(
   }
   const results = (name === undefined ? folders : [name]).map((folder) => ({
     folder,
-    ...checkFolder(labs, folder, facts),
+    ...checkFolder(labs, folder, known.facts),
   }));
   for (const { errors } of results) for (const error of errors) terminal.err(`${error}\n`);
   if (json) terminal.out(`${JSON.stringify({ seamlab: 'checks/1', labs: results.map(plain) })}\n`);
@@ -124,11 +125,6 @@ export function newLab(name: string, { labs }: { readonly labs: string }, termin
     mkdirSync(join(folder, 'wrong'), { recursive: true });
     for (const [file, text] of newLabFiles({ id, number, title, schema }))
       writeFileSync(join(folder, file), text, { flag: 'wx' });
-    // A folder of labs of one's own has no facts yet: the one that the new lab cites is a beginning.
-    const facts = join(labs, 'facts.json');
-    const known = readFacts(join(terminal.root, 'labs'));
-    if (!existsSync(facts) && typeof known !== 'string')
-      writeFileSync(facts, `${JSON.stringify({ [NEW_LAB_FACT]: known[NEW_LAB_FACT] }, null, 2)}\n`, { flag: 'wx' }); // prettier-ignore
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     return wrong(`${shorter(folder)} cannot be written (${code ?? 'unknown'}).`);
@@ -176,19 +172,6 @@ function loadErrors(labs: string, folder: string): readonly string[] {
   const load = loadLab(read.files);
   if (load.ok) return [];
   return load.issues.map((issue) => printIssue({ ...issue, file: shorter(join(path, issue.file)) }));
-}
-
-/** The known facts, or why there are none. */
-function readFacts(labs: string): Facts | string {
-  const file = join(labs, 'facts.json');
-  try {
-    const parsed = Facts.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-    if (parsed.success) return parsed.data;
-    const { path, message } = parsed.error.issues[0]!;
-    return `${shorter(file)}: "${path.join('.')}": ${message}.`;
-  } catch {
-    return `${shorter(file)}: The list of facts cannot be read as JSON.`;
-  }
 }
 
 /** A path as a user in the current folder would write it. */

@@ -16,7 +16,7 @@ import type { Input } from '../../src-lab/input';
 import { loadLab, type Lab } from '../../src-lab/lab';
 import { SolutionSource } from '../../src-lab/schema';
 import { entryLine, headerLine, transcriptFile, type TranscriptHead } from '../../src-lab/transcript';
-import { TINY_FACTS, TINY_FILES } from '../../src-lab/testing/tiny';
+import { TINY_FILES } from '../../src-lab/testing/tiny';
 import { readYaml } from '../../src-lab/yaml';
 import { SIM_VERSION } from '../../src-sim';
 import { FaultReport, Report } from '../../src-sim/scenario/runner-report';
@@ -381,7 +381,6 @@ describe('seamlab lab', () => {
     change(files);
     mkdirSync(join(labs, '01-tiny', 'wrong'), { recursive: true });
     for (const [path, text] of files) writeFileSync(join(labs, '01-tiny', path), text);
-    writeFileSync(join(labs, 'facts.json'), JSON.stringify(TINY_FACTS));
     return labs;
   }
 
@@ -433,14 +432,13 @@ describe('seamlab lab', () => {
     const made = await seamlab('lab', 'new', 'my-first', '--labs', labs);
     expect({ status: made.status, err: made.err }).toEqual({ status: 0, err: '' });
     expect(made.out).toContain('seamlab lab check my-first');
-    writeFileSync(join(labs, 'facts.json'), readFileSync(join(root, 'labs', 'facts.json')));
     const checked = await seamlab('lab', 'check', 'my-first', '--labs', labs);
     expect({ status: checked.status, err: checked.err }).toEqual({ status: 0, err: '' });
     const yaml = readFileSync(join(labs, 'my-first', 'lab.yaml'), 'utf8');
     expect(yaml).toMatch(/\nid: my-first\nnumber: 2 .*\ntitle: My first\n/);
   });
 
-  test('new: in an empty place it brings the fact that it cites; a number in front is its place', async () => {
+  test('new: in an empty place as well; a number in front is its place', async () => {
     const labs = join(folder, 'own', 'labs');
     expect((await seamlab('lab', 'new', '42-own', '--labs', labs)).status).toBe(0);
     expect((await seamlab('lab', 'check', '--labs', labs)).out).toMatch(/ok\n$/);

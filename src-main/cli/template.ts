@@ -23,9 +23,6 @@ export function newLabFiles({
   ]);
 }
 
-/** Fact that the new lab cites. */
-export const NEW_LAB_FACT = 'INIT-5';
-
 const labYaml = (id: string, number: number, title: string, schema: string): string =>
   `# yaml-language-server: $schema=${schema}
 format: 1

@@ -48,8 +48,8 @@ function deeds(): Deed[] {
 let home = '';
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), 'seamlab-author-'));
-  mkdirSync(join(home, 'labs'));
-  for (const file of ['package.json', 'labs/facts.json']) cpSync(join(root, file), join(home, file));
+  for (const file of ['package.json', 'labs/facts'])
+    cpSync(join(root, file), join(home, file), { recursive: true });
 });
 afterAll(() => rmSync(home, { recursive: true, force: true }));
 
