@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { returnName, type Timeline, type TraceEvent } from '../src-sim';
+import { heldLocks, returnName, type Timeline, type TraceEvent } from '../src-sim';
 import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
 import type { Platform } from '../src-sim/scenario/platform';
 import { kindOf } from './checkpoints/kinds';
@@ -120,7 +120,7 @@ function switchesOf({ switches }: Platform): string[] {
 }
 
 /** What is sent whole each time. */
-function now(timeline: Timeline): Pick<MachineView, 'threads' | 'moment' | 'last' | 'outcome'> {
+function now(timeline: Timeline): Pick<MachineView, 'threads' | 'locks' | 'moment' | 'last' | 'outcome'> {
   const threads = timeline.machine
     .threads()
     .map(({ name, cpu, layer, status, enabled, stack }): ThreadView => ({
@@ -131,7 +131,8 @@ function now(timeline: Timeline): Pick<MachineView, 'threads' | 'moment' | 'last
       enabled,
       stack: stack.map((frame) => ({ ...frame })),
     }));
-  return { threads, moment: timeline.moment, last: timeline.last, outcome: outcomeView(timeline) };
+  const locks = heldLocks(timeline.machine).map((lock) => ({ ...lock, waiting: [...lock.waiting] }));
+  return { threads, locks, moment: timeline.moment, last: timeline.last, outcome: outcomeView(timeline) };
 }
 
 function outcomeView({ outcome }: Timeline): OutcomeView | null {

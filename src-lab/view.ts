@@ -238,6 +238,18 @@ export const ThreadView = z.strictObject({
 });
 export type ThreadView = z.infer<typeof ThreadView>;
 
+/** A lock of KVM that a thread holds. */
+export const LockView = z.strictObject({
+  /** `vcpu->mutex`, `apicv_update_lock`. */
+  name: Text,
+  /** Path of the vCPU or VM whose lock it is. */
+  of: Text,
+  holder: Text,
+  /** Threads that wait for it. */
+  waiting: z.array(Text),
+});
+export type LockView = z.infer<typeof LockView>;
+
 export const EventView = z.strictObject({
   /** Index in the trace. */
   n: z.int(),
@@ -307,6 +319,7 @@ export const MachineView = z.strictObject({
   fields: z.array(FieldDoc),
   values: z.array(Text),
   threads: z.array(ThreadView),
+  locks: z.array(LockView),
   events: z.array(EventView),
   moment: z.int(),
   /** Moments of the current line of history: 0 to `last`. */
@@ -324,6 +337,7 @@ export const MachineDelta = z.strictObject({
   /** Index into `fields`, new value. */
   changed: z.array(z.tuple([z.int(), Text])),
   threads: z.array(ThreadView),
+  locks: z.array(LockView),
   /** The trace keeps its first `keep` events, then these follow: the last 5,000 of them, so `n` may leap. */
   keep: z.int(),
   events: z.array(EventView),

@@ -31,6 +31,7 @@ export const event = (n: number, rest: Partial<EventView> = {}): EventView => ({
 export const delta = (rest: Partial<MachineDelta> = {}): MachineDelta => ({
   changed: [],
   threads: [thread('vmm'), thread('td.vcpu0')],
+  locks: [],
   keep: 0,
   events: [],
   moment: 0,

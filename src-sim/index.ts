@@ -11,6 +11,7 @@ export { editDistance } from './machine/layout';
 export type { Layer, Layout, Leaf, LeafKind } from './machine/layout';
 export { ERRNO, EVENT_NAMES, returnName } from './machine/trace';
 export type { Trace, TraceEvent } from './machine/trace';
+export { heldLocks } from './kvm/locks';
 export { INVARIANTS, brokenText } from './invariants/watch';
 export type { Broken } from './invariants/watch';
 export type { Invariant } from './invariants/invariant';

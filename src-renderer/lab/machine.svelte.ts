@@ -1,6 +1,7 @@
 import type {
   EventView,
   FieldDoc,
+  LockView,
   MachineDelta,
   MachineView,
   OutcomeView,
@@ -36,6 +37,8 @@ export class MachineState {
   readonly fields: readonly FieldDoc[];
   values: readonly string[] = $state.raw([]);
   threads: readonly ThreadView[] = $state.raw([]);
+  /** Locks that somebody holds. */
+  locks: readonly LockView[] = $state.raw([]);
   moment = $state(0);
   last = $state(0);
   outcome: OutcomeView | null = $state.raw(null);
@@ -58,6 +61,7 @@ export class MachineState {
     this.#indexOf = new Map(view.fields.map(({ path }, i) => [path, i]));
     this.values = view.values;
     this.threads = view.threads;
+    this.locks = view.locks;
     for (const event of view.events) this.#events[event.n] = event;
     this.moment = view.moment;
     this.last = view.last;
@@ -86,6 +90,7 @@ export class MachineState {
       this.changed = delta.changed.length === 0 ? NOTHING : new Set(delta.changed.map(([i]) => i));
     }
     this.threads = delta.threads;
+    this.locks = delta.locks;
     this.moment = delta.moment;
     this.last = delta.last;
     this.outcome = delta.outcome;
