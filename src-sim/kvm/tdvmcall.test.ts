@@ -204,7 +204,7 @@ describe('MSRs', () => {
     expect(guest(bench, 'r10')).toBe(INVALID_OPERAND);
   });
 
-  test('RUN-17: KVM_SET_MSRS and KVM_GET_MSRS stop at the first MSR that is refused and count those before it', () => {
+  test('RUN-17, tdx:LAPIC-5: KVM_SET_MSRS and KVM_GET_MSRS stop at the first MSR that is refused and count those before it', () => {
     const bench = running();
     bench.does({ vmm: 'signal', ...td });
     const set = (...names: string[]) =>
