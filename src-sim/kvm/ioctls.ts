@@ -28,6 +28,7 @@ export const VM_IOCTLS = [
   { name: 'KVM_CAP_EXIT_HYPERCALL', handler: caps.kvm_enable_cap_exit_hypercall },
   { name: 'KVM_CAP_X86_USER_SPACE_MSR', handler: caps.kvm_enable_cap_user_space_msr },
   { name: 'KVM_SET_MEMORY_ATTRIBUTES', handler: caps.kvm_vm_ioctl_set_mem_attributes },
+  { name: 'KVM_CAP_X2APIC_API', handler: caps.kvm_enable_cap_x2apic_api },
 ] as const;
 
 export const VCPU_IOCTLS = [

@@ -1,15 +1,20 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
-import { APIC_INT_LEVELTRIG } from '../platform/apic';
+import { APIC_DEST_LOGICAL, APIC_INT_LEVELTRIG } from '../platform/apic';
 import * as host from './kvm_host';
-import { kvm, kvm_msi_route, kvm_vcpu, vmcs } from './kvm_host';
+import { kvm, kvm_msi_route, vmcs } from './kvm_host';
 import { kvm_vcpu_kick, requestUntilKick } from './kvm_main';
-import { kvm_irq_delivery_to_apic } from './lapic';
+import { kvm_apic_match_dest, kvm_irq_delivery_to_apic } from './lapic';
 import { reply } from './reply';
 import { kvm_msi_set_irq, kvm_set_irq_line } from './trace';
 
 /** Mirrors arch/x86/kvm/irq_comm.c and virt/kvm/{irqchip,eventfd}.c: MSIs, routes of GSIs, lines and irqfds. */
+
+function traceMsi(m: Machine, dest: number, low: number): void {
+  const logical = low & APIC_DEST_LOGICAL ? 1 : 0;
+  m.emit(kvm_msi_set_irq, dest, low & 0xff, (low >> 8) & 7, (low >> 15) & 1, logical);
+}
 
 /** KVM_SIGNAL_MSI. `dest` and `low` describe the message. Answers how many vCPUs accepted. */
 export const kvm_send_userspace_msi = routine(
@@ -26,7 +31,7 @@ export const kvm_send_userspace_msi = routine(
   (at) => ({
     send(m, l) {
       if (!host.irqchip_in_kernel(m, l.vm as Ref)) return m.ret(E('EINVAL'));
-      m.emit(kvm_msi_set_irq, l.dest, l.low & 0xff, (l.low >> 8) & 7, (l.low >> 15) & 1);
+      traceMsi(m, l.dest, l.low);
       return m.call(at.sent, kvm_irq_delivery_to_apic, l.vm, 0, l.dest, l.low);
     },
     sent(m) {
@@ -92,7 +97,7 @@ export const kvm_set_irq = routine(
       if (!kvm_msi_route.set.get(m, entry) || !l.level) return m.ret(-1);
       const dest = kvm_msi_route.dest.get(m, entry);
       const data = kvm_msi_route.data.get(m, entry);
-      m.emit(kvm_msi_set_irq, dest, data & 0xff, (data >> 8) & 7, (data >> 15) & 1);
+      traceMsi(m, dest, data);
       return m.call(at.sent, kvm_irq_delivery_to_apic, l.vm, 0, dest, data | 0x4000);
     },
     sent: (m) => m.ret(m.retval),
@@ -152,6 +157,7 @@ export function vcpu_scan_ioapic(m: Machine, vcpu: Ref, loadEoiExitmap: (vector:
     if (!kvm_msi_route.set.get(m, entry)) continue;
     const data = kvm_msi_route.data.get(m, entry);
     const level = (data & APIC_INT_LEVELTRIG) !== 0;
-    if (level && kvm_msi_route.dest.get(m, entry) === kvm_vcpu.id.get(m, vcpu)) loadEoiExitmap(data & 0xff);
+    const dest = kvm_msi_route.dest.get(m, entry);
+    if (level && kvm_apic_match_dest(m, vcpu, 0 as Ref, dest, data)) loadEoiExitmap(data & 0xff);
   }
 }

@@ -77,6 +77,13 @@ export const VCPU_TD_STATE_INITIALIZED = 1;
 
 const kvm_lapic = record('kvm_lapic', 'kvm', 'Shadow local APIC', {
   base: num(32, 'IA32_APIC_BASE', { source: 'NUM-16', as: 'hex' }),
+  ldr: num(8, 'Logical id in xAPIC mode: LDR bits 31:24. x2APIC mode derives its own from the id', {
+    source: 'x86:LAPIC-30',
+    as: 'hex',
+  }),
+  dfr: num(32, 'Destination format of xAPIC mode: flat or cluster', { source: 'x86:LAPIC-30', as: 'hex' }),
+  tmr: bits(256, 'TMR: vectors that were accepted as level-triggered', { source: 'x86:LAPIC-16' }),
+  icr: word64('ICR: destination in bits 63:32', { source: 'x86:LAPIC-14' }),
   svr: num(16, 'Spurious-vector register; bit 8 enables the APIC', { source: 'VCPU-4', as: 'hex' }),
   pending_events: bits(8, 'INIT and SIPI that are latched', { source: 'NUM-18', names: ['INIT', 'SIPI'] }),
   sipi_vector: num(8, 'Vector of the last SIPI', { source: 'INIT-6', as: 'hex' }),
@@ -204,6 +211,7 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   }),
   interrupt_injected: flag('interrupt.injected', { source: 'tdx:LAPIC-9' }),
   exception_injected: flag('exception.injected', { source: 'tdx:LAPIC-10' }),
+  pv_unhalted: flag('arch.pv.pv_unhalted: a remote-read message ended its HLT', { source: 'x86:LAPIC-7' }),
   smm: flag('HF_SMM_MASK: the vCPU is in SMM, as far as KVM knows', { source: 'tdx:SMI-6' }),
   guest_debug_blockirq: flag('KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:INJ-10' }),
   wakeup_cpu: int32('CPU on whose wakeup list the vCPU is, -1 for none', { source: 'PI-26' }),
@@ -248,6 +256,12 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
   blockirq_vcpus: num(8, 'vCPUs with KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:IRQ-16' }),
   poisoned_pages: num(8, 'Pages that the host machine-check handler has poisoned', { source: 'tdx:SMI-14' }),
   apicv_update_lock: num(16, 'Thread that holds apicv_update_lock', { hidden: true }),
+  x2apic_broadcast_quirk_disabled: flag(
+    'Destination 0xff is an x2APIC id: KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK',
+    {
+      source: 'x86:LAPIC-31',
+    },
+  ),
   hypercall_exit: num(32, 'KVM_CAP_EXIT_HYPERCALL: hypercalls that go to userspace, by bit', {
     source: 'HLT-12',
     as: 'hex',

@@ -61,10 +61,18 @@ export const __apic_accept_irq = routine(
       m.emit(trace.kvm_apic_accept_irq, id, vector, modeOf(l.low), trigger);
       switch (modeOf(l.low)) {
         case apic.APIC_DM_FIXED:
+        case apic.APIC_DM_LOWEST:
           if (trigger && !level) return m.ret(0);
-          if (kvm_apic_sw_enabled(m, vcpu)) return at.deliver;
+          if (kvm_apic_sw_enabled(m, vcpu)) {
+            if (trigger) kvm_lapic.tmr.set(m, apicOf(vcpu), vector);
+            else kvm_lapic.tmr.clear(m, apicOf(vcpu), vector);
+            return at.deliver;
+          }
           m.emit(trace.irq_dropped, id, vector);
           return m.ret(0);
+        case apic.APIC_DM_REMRD: // KVM's paravirtual unhalt: PI-7
+          kvm_vcpu.pv_unhalted.set(m, vcpu, 1);
+          return at.request;
         case apic.APIC_DM_INIT:
           if (!trigger || level) return at.latch_init;
           m.emit(trace.init_deassert_ignored, id);
@@ -76,10 +84,8 @@ export const __apic_accept_irq = routine(
           return at.kick;
         case apic.APIC_DM_SMI:
           return kvm_inject_smi(m, vcpu) === 0 ? at.kick : m.ret(0);
-        case apic.APIC_DM_EXTINT: // only the PIC's own path uses it: PI-7
+        default: // ExtINT: only the PIC's own path uses it: PI-7
           return m.ret(0);
-        default:
-          return m.abandon('unmodelled', 'delivery_mode');
       }
     },
     latch_init(m, l) {
@@ -113,10 +119,34 @@ export const __apic_accept_irq = routine(
   }),
 );
 
-/** Whether a message for `dest` is meant for the vCPU. @source x86:LAPIC-27, x86:LAPIC-28, x86:LAPIC-33 */
-function kvm_apic_match_dest(m: Machine, vcpu: Ref, src: Ref, dest: number, low: number): boolean {
+/** As much of the vCPU's local APIC as decides which messages are meant for it. */
+function addressOf(m: Machine, vcpu: Ref): apic.ApicAddress {
+  const ref = apicOf(vcpu);
+  const x2apic = (kvm_lapic.base.get(m, ref) & apic.X2APIC_ENABLE) !== 0;
+  const [logicalId, dfr] = [kvm_lapic.ldr.get(m, ref), kvm_lapic.dfr.get(m, ref)];
+  return { x2apic, id: kvm_vcpu.id.get(m, vcpu), logicalId, dfr };
+}
+
+/** The destination as the target reads it: 0xff in a message that is no IPI is a broadcast. @source x86:LAPIC-31 */
+function kvm_apic_mda(m: Machine, vcpu: Ref, src: Ref, dest: number, x2apic: boolean): number {
+  const quirk = !kvm.x2apic_broadcast_quirk_disabled.get(m, kvmOf(m, vcpu));
+  return quirk && src === 0 && dest === apic.APIC_BROADCAST && x2apic ? apic.X2APIC_BROADCAST : dest;
+}
+
+/** Whether the vCPU has a local APIC that is enabled in its base: any message needs that. @source x86:LAPIC-17 */
+function kvm_apic_present(m: Machine, vcpu: Ref): boolean {
   if (!kvm_vcpu.created.get(m, vcpu) || !lapic_in_kernel(m, vcpu)) return false;
-  if ((kvm_lapic.base.get(m, apicOf(vcpu)) & apic.MSR_IA32_APICBASE_ENABLE) === 0) return false; // kvm_apic_present
+  return (kvm_lapic.base.get(m, apicOf(vcpu)) & apic.MSR_IA32_APICBASE_ENABLE) !== 0;
+}
+
+/**
+ * Whether a message for `dest` is meant for the vCPU.
+ *
+ * @param src - the sending vCPU, 0 for a device or userspace.
+ * @source x86:LAPIC-28 to x86:LAPIC-31, x86:LAPIC-33
+ */
+export function kvm_apic_match_dest(m: Machine, vcpu: Ref, src: Ref, dest: number, low: number): boolean {
+  if (!kvm_apic_present(m, vcpu)) return false;
   switch ((low >> 18) & 3) {
     case apic.SHORTHAND_SELF:
       return vcpu === src;
@@ -124,16 +154,32 @@ function kvm_apic_match_dest(m: Machine, vcpu: Ref, src: Ref, dest: number, low:
       return true;
     case apic.SHORTHAND_OTHERS:
       return vcpu !== src;
-    default:
-      // Destination 0xff of a message that is no IPI is a broadcast (x86:LAPIC-31).
-      return (
-        dest === apic.X2APIC_BROADCAST || (src === 0 && dest === 0xff) || dest === kvm_vcpu.id.get(m, vcpu)
-      );
+    default: {
+      const address = addressOf(m, vcpu);
+      const mda = kvm_apic_mda(m, vcpu, src, dest, address.x2apic);
+      return low & apic.APIC_DEST_LOGICAL
+        ? apic.kvm_apic_match_logical_addr(address, mda)
+        : apic.kvm_apic_match_physical_addr(address, mda);
+    }
   }
 }
 
 /**
- * Brings a message to every local APIC it is meant for.
+ * The one vCPU to which a lowest-priority message goes: by vector hashing, the (vector mod n)-th of the n candidates.
+ *
+ * @returns null when no APIC that matches is enabled.
+ * @source x86:LAPIC-32; lapic.c: kvm_vector_to_index
+ */
+function lowestPriorityTarget(m: Machine, vm: Ref, src: Ref, dest: number, low: number): Ref | null {
+  const candidates = m.vcpus.filter(
+    (vcpu) =>
+      kvmOf(m, vcpu) === vm && kvm_apic_match_dest(m, vcpu, src, dest, low) && kvm_apic_sw_enabled(m, vcpu),
+  );
+  return candidates[vectorOf(low) % candidates.length] ?? null;
+}
+
+/**
+ * Brings a message to every local APIC it is meant for, a lowest-priority one to a single one.
  *
  * @param src - the sending vCPU, 0 for a device or userspace.
  * @returns how many accepted it; 0 when all dropped it; -1 when no APIC has that id (x86:LAPIC-19).
@@ -147,7 +193,10 @@ export const kvm_irq_delivery_to_apic = routine(
     locals: ['i', 'r'],
     steps: {
       begin: ['No APIC has matched yet.', 'x86:LAPIC-19'],
-      match: ['Find the next vCPU that the destination names.', 'x86:LAPIC-28'],
+      match: [
+        'Find the next vCPU that the destination names; of a lowest-priority message the one.',
+        'x86:LAPIC-28',
+      ],
       count: ['Count the vCPU if its APIC accepted.', 'PI-8'],
     },
   },
@@ -158,12 +207,18 @@ export const kvm_irq_delivery_to_apic = routine(
     },
     match(m, l) {
       const vm = l.vm as Ref;
+      const src = l.src as Ref;
+      const dest = l.dest >>> 0;
       const slots = kvm.slots.get(m, vm);
+      if (modeOf(l.low) === apic.APIC_DM_LOWEST && l.i < slots) {
+        l.i = slots;
+        const target = lowestPriorityTarget(m, vm, src, dest, l.low);
+        if (target !== null) return m.call(at.count, __apic_accept_irq, target, l.low);
+      }
       while (l.i < slots) {
         const vcpu = vcpuAt(m, vm, l.i++);
-        if (kvm_apic_match_dest(m, vcpu, l.src as Ref, l.dest >>> 0, l.low)) {
+        if (kvm_apic_match_dest(m, vcpu, src, dest, l.low))
           return m.call(at.count, __apic_accept_irq, vcpu, l.low);
-        }
       }
       return m.ret(l.r);
     },
@@ -194,12 +249,14 @@ export const kvm_x2apic_icr_write = routine(
     check(m, l) {
       if (l.low & apic.X2APIC_ICR_RESERVED) return m.ret(1);
       l.low &= ~apic.APIC_ICR_BUSY;
+      const logical = l.low & apic.APIC_DEST_LOGICAL ? 2 : 0;
+      kvm_lapic.icr.set(m, apicOf(l.vcpu as Ref), l.dest, l.low);
       m.emit(
         trace.kvm_apic_ipi,
         l.dest,
         vectorOf(l.low),
         modeOf(l.low),
-        l.low & apic.APIC_INT_ASSERT ? 1 : 0,
+        logical + (l.low & apic.APIC_INT_ASSERT ? 1 : 0),
         triggerOf(l.low),
         (l.low >> 18) & 3,
       );

@@ -23,6 +23,9 @@ const EXIT_REASON_SHOWN: Readonly<Record<number, string>> = {
 const EDGE_LEVEL = ['edge', 'level'];
 /** As the kernel prints them: `kvm_deliver_mode` and the shorthands of `kvm_apic_ipi`. */
 const DELIVER_MODE = ['Fixed', 'LowPrio', 'SMI', 'Res3', 'NMI', 'INIT', 'SIPI', 'ExtINT'];
+const DEST_MODE = ['physical', 'logical'];
+/** One slot for both: an event has six. */
+const DEST_MODE_AND_LEVEL = DEST_MODE.flatMap((mode) => [`${mode}|de-assert`, `${mode}|assert`]);
 const IPI_SHORTHAND = ['dst', 'self', 'all', 'all-but-self'];
 const NO_YES = ['no', 'yes'];
 
@@ -37,16 +40,16 @@ const USERSPACE_EXIT = { ...KVM_EXIT, [-1]: 'restart' };
 export const kvm_userspace_exit = event('kvm_userspace_exit', 'tracepoint', 'TRC-1', { reason: KVM_EXIT, errno: 'ret', shown: USERSPACE_EXIT },
   'reason {shown} ({errno})', '{who}: KVM_RUN returns {errno} to userspace, {reason}.'); // prettier-ignore
 export const kvm_msi_set_irq = event('kvm_msi_set_irq', 'tracepoint', 'TRC-1',
-  { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL },
-  'dst {dst} vec {vec} ({delivery_mode}|physical|{trigger_mode})',
+  { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, trigger_mode: EDGE_LEVEL, dest_mode: DEST_MODE },
+  'dst {dst} vec {vec} ({delivery_mode}|{dest_mode}|{trigger_mode})',
   'An MSI for APIC id {dst} arrives: {delivery_mode}, vector {vec}.'); // prettier-ignore
 export const kvm_set_irq_line = event('kvm_set_irq', 'tracepoint', 'EOI-11', { gsi: 'num', level: 'num' }, 'gsi {gsi} level {level} source 0',
   'The line of GSI {gsi} is set to {level}.'); // prettier-ignore
 export const kvm_eoi = event('kvm_eoi', 'tracepoint', 'x86:LAPIC-24', { apicid: 'num', vector: 'num' }, 'apicid {apicid} vector {vector}',
   'KVM learns that vector {vector} has ended on vCPU {apicid}.'); // prettier-ignore
 export const kvm_apic_ipi = event('kvm_apic_ipi', 'tracepoint', 'TRC-1',
-  { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, level: ['de-assert', 'assert'], trigger_mode: EDGE_LEVEL, shorthand: IPI_SHORTHAND },
-  'dst {dst} vec {vec} ({delivery_mode}|physical|{level}|{trigger_mode}|{shorthand})',
+  { dst: 'num', vec: 'num', delivery_mode: DELIVER_MODE, level: DEST_MODE_AND_LEVEL, trigger_mode: EDGE_LEVEL, shorthand: IPI_SHORTHAND },
+  'dst {dst} vec {vec} ({delivery_mode}|{level}|{trigger_mode}|{shorthand})',
   '{who} sends an IPI to APIC id {dst}: {delivery_mode}, vector {vec}.'); // prettier-ignore
 export const kvm_apic = event('kvm_apic', 'tracepoint', 'TRC-1', { reg: 'hex', value: 'hex', rw: ['write', 'read'] }, 'apic_{rw} {reg} = {value}',
   '{who}: KVM emulates a {rw} of APIC register {reg}: {value}.'); // prettier-ignore

@@ -200,6 +200,7 @@ export const vcpu_block = routine(
       const vcpu = l.vcpu as Ref;
       const mp_state = kvm_vcpu.mp_state.get(m, vcpu);
       if (mp_state === host.KVM_MP_STATE_HALTED || mp_state === host.KVM_MP_STATE_AP_RESET_HOLD) {
+        kvm_vcpu.pv_unhalted.set(m, vcpu, 0);
         kvm_vcpu.mp_state.set(m, vcpu, host.KVM_MP_STATE_RUNNABLE);
       }
       return m.ret(1);
@@ -354,7 +355,9 @@ export const kvm_arch_vcpu_ioctl_get_mpstate = routine(
     },
     report(m, l) {
       const vcpu = l.vcpu as Ref;
-      const mp_state = kvm_vcpu.mp_state.get(m, vcpu);
+      const halted = kvm_vcpu.mp_state.get(m, vcpu);
+      const waits = halted === host.KVM_MP_STATE_HALTED || halted === host.KVM_MP_STATE_AP_RESET_HOLD;
+      const mp_state = waits && kvm_vcpu.pv_unhalted.get(m, vcpu) ? host.KVM_MP_STATE_RUNNABLE : halted;
       reply.mp_state.set(m, host.replyRef(m), mp_state);
       m.emit(mp_state_read, kvm_vcpu.id.get(m, vcpu), mp_state);
       return m.ret(0);

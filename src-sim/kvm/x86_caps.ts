@@ -49,6 +49,22 @@ export const kvm_enable_cap_user_space_msr = vmIoctl(
   },
 );
 
+/** KVM_X2APIC_API_*. @source x86:LAPIC-31 */
+const KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK = 2;
+const KVM_X2APIC_API_VALID_FLAGS = 3;
+
+/** KVM_ENABLE_CAP(KVM_CAP_X2APIC_API). @source x86:LAPIC-31 */
+export const kvm_enable_cap_x2apic_api = vmIoctl(
+  'kvm_enable_cap_x2apic_api',
+  'x86:LAPIC-31',
+  'Refuse unknown flags; the second makes 0xff an x2APIC id like any other.',
+  (m, vm, flags) => {
+    if (flags & ~KVM_X2APIC_API_VALID_FLAGS) return E('EINVAL');
+    if (flags & KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK) kvm.x2apic_broadcast_quirk_disabled.set(m, vm, 1);
+    return 0;
+  },
+);
+
 /** KVM_SET_MEMORY_ATTRIBUTES: what was mapped as the other kind is taken away. @source EXIT-7 */
 export const kvm_vm_ioctl_set_mem_attributes = vmIoctl(
   'kvm_vm_ioctl_set_mem_attributes',

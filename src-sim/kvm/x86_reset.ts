@@ -1,7 +1,12 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { routine } from '../machine/routine';
-import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_BSP, MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
+import {
+  APIC_DEFAULT_PHYS_BASE,
+  APIC_DFR_FLAT,
+  MSR_IA32_APICBASE_BSP,
+  MSR_IA32_APICBASE_ENABLE,
+} from '../platform/apic';
 import { apicOf, kvm_lapic, kvm_regs, KVM_REQ_EVENT, kvm_vcpu, regsOf } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
@@ -30,6 +35,10 @@ function kvm_lapic_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   kvm_lapic.tdcr.set(m, ref, 0);
   kvm_lapic.tscdeadline.set(m, ref, 0);
   kvm_lapic.svr.set(m, ref, 0xff);
+  kvm_lapic.ldr.set(m, ref, 0);
+  kvm_lapic.dfr.set(m, ref, APIC_DFR_FLAT);
+  kvm_lapic.tmr.clearAll(m, ref);
+  kvm_lapic.icr.set(m, ref, 0, 0);
   kvm_lapic.lvt0.set(m, ref, bsp ? 0x700 : 0x10000);
 }
 

@@ -37,7 +37,6 @@ export const WHY = {
   no_guest_code: 'This vCPU never ran: the guest has no code to execute yet.',
   not_in_guest: 'No guest code runs on that CPU, so the physical INIT does not meet the TD.',
   too_deep: 'The call nests deeper than the model keeps.',
-  delivery_mode: 'This delivery mode is not part of the model yet.',
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
   no_device: 'The platform has no device whose interrupts the IOMMU posts: switch assigned_device on.',

@@ -30,18 +30,64 @@ export function icrLow(fields: {
   level: number;
   trigger: number;
   shorthand: number;
+  /** Whether the destination is a logical one; physical unless given. */
+  logical?: boolean;
 }): number {
   return (
     fields.vector |
     (fields.mode << 8) |
+    (fields.logical ? APIC_DEST_LOGICAL : 0) |
     (fields.level ? APIC_INT_ASSERT : 0) |
     (fields.trigger ? APIC_INT_LEVELTRIG : 0) |
     (fields.shorthand << 18)
   );
 }
 
-/** Broadcast destination in x2APIC mode. @source x86:LAPIC-28 */
+/** Broadcast destinations in xAPIC and in x2APIC mode. @source x86:LAPIC-28 */
+export const APIC_BROADCAST = 0xff;
 export const X2APIC_BROADCAST = 0xffff_ffff;
+
+/** Destination format register: flat, the value at reset, and cluster. @source x86:LAPIC-30 */
+export const APIC_DFR_FLAT = 0xffff_ffff;
+export const APIC_DFR_CLUSTER = 0x0fff_ffff;
+
+/** As much of a local APIC as decides which messages are meant for it. */
+export interface ApicAddress {
+  readonly x2apic: boolean;
+  /** x2APIC id; the xAPIC id is its low byte. */
+  readonly id: number;
+  /** Logical APIC id of xAPIC mode: LDR bits 31:24. */
+  readonly logicalId: number;
+  readonly dfr: number;
+}
+
+/** The logical id that x2APIC mode derives from the id; it is read-only. @source x86:LAPIC-27 */
+export function kvm_apic_calc_x2apic_ldr(id: number): number {
+  return (((id >>> 4) << 16) | (1 << (id & 0xf))) >>> 0;
+}
+
+const isBroadcast = ({ x2apic }: ApicAddress, mda: number): boolean =>
+  mda === (x2apic ? X2APIC_BROADCAST : APIC_BROADCAST);
+
+/** Whether a physical destination means this APIC. In xAPIC mode an id above 0xff is known too. @source x86:LAPIC-28 */
+export function kvm_apic_match_physical_addr(apic: ApicAddress, mda: number): boolean {
+  if (isBroadcast(apic, mda)) return true;
+  if (apic.id > 0xff && mda === apic.id) return true;
+  return mda === (apic.x2apic ? apic.id : apic.id & 0xff);
+}
+
+/** Whether a logical destination means this APIC. @source x86:LAPIC-29, x86:LAPIC-30 */
+export function kvm_apic_match_logical_addr(apic: ApicAddress, mda: number): boolean {
+  if (isBroadcast(apic, mda)) return true;
+  if (apic.x2apic) {
+    const ldr = kvm_apic_calc_x2apic_ldr(apic.id);
+    return ldr >>> 16 === mda >>> 16 && (ldr & mda & 0xffff) !== 0;
+  }
+  const { logicalId, dfr } = apic;
+  if (dfr === APIC_DFR_FLAT) return (logicalId & mda) !== 0;
+  if (dfr === APIC_DFR_CLUSTER) return logicalId >> 4 === mda >>> 4 && (logicalId & mda & 0xf) !== 0;
+  return false;
+}
 
 /** IA32_APIC_BASE. @source NUM-16 */
 export const APIC_DEFAULT_PHYS_BASE = 0xfee0_0000;

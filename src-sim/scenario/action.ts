@@ -18,6 +18,10 @@ const ApicDest = z
   .max(0xffff_ffff)
   .meta({ description: 'Destination x2APIC id, 0 to 0xffffffff' });
 const DeliveryMode = z.enum(DELIVERY_MODES).meta({ description: 'Bits 10:8 of the ICR or of the MSI data' });
+const DestMode = z
+  .enum(['PHYSICAL', 'LOGICAL'])
+  .optional()
+  .meta({ description: 'Bit 11 of the ICR, bit 2 of the MSI address; PHYSICAL unless given' });
 const TriggerMode = z.enum(['EDGE', 'LEVEL']).meta({ description: 'Bit 15 of the ICR or of the MSI data' });
 const Msr = z.int().min(0).max(0xffff_ffff).meta({ description: 'MSR index' });
 const Word = z
@@ -120,6 +124,7 @@ export const ACTIONS = {
       gsi: Gsi,
       type: z.enum(['MSI', 'IRQCHIP']).default('MSI').meta({ description: 'Type of the entry' }),
       dest: ApicDest.default(0),
+      dest_mode: DestMode,
       delivery_mode: DeliveryMode.default('FIXED'),
       vector: Vector.default(0),
       trigger_mode: TriggerMode.default('EDGE'),
@@ -199,6 +204,7 @@ export const ACTIONS = {
     KVM_SIGNAL_MSI: declare('Sends a message-signalled interrupt to the VM.', 'PI-8', {
       ...onVm,
       dest: ApicDest,
+      dest_mode: DestMode,
       delivery_mode: DeliveryMode,
       vector: Vector.default(0),
       trigger_mode: TriggerMode.default('EDGE'),
@@ -238,6 +244,15 @@ export const ACTIONS = {
           .meta({ description: 'Reasons: INVAL 1, UNKNOWN 2, FILTER 4; others are refused' }),
       },
     ),
+    KVM_CAP_X2APIC_API: declare('Chooses how x2APIC ids are read in messages of devices.', 'x86:LAPIC-31', {
+      ...onVm,
+      flags: z
+        .int()
+        .min(0)
+        .max(7)
+        .default(3)
+        .meta({ description: 'USE_32BIT_IDS 1, DISABLE_BROADCAST_QUIRK 2; others are refused' }),
+    }),
     KVM_SET_MEMORY_ATTRIBUTES: declare('Makes a page private or shared.', 'EXIT-7', {
       ...onVm,
       page: Page,
@@ -262,6 +277,7 @@ export const ACTIONS = {
     ICR: declare('The guest writes the x2APIC ICR (MSR 0x830): it sends an IPI.', 'PI-32', {
       ...onVcpu,
       dest: ApicDest.default(0),
+      dest_mode: DestMode,
       shorthand: z.enum(SHORTHANDS).default('NONE').meta({ description: 'ICR bits 19:18' }),
       delivery_mode: DeliveryMode,
       vector: Vector.default(0),

@@ -188,7 +188,8 @@ const BEGIN: BeginTable = {
     KVM_SET_GSI_ROUTING: (t, a) => {
       const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
       const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
-      const data = icrLow({ vector: a.vector, mode, level: 0, trigger, shorthand: 0 });
+      const logical = a.dest_mode === 'LOGICAL';
+      const data = icrLow({ vector: a.vector, mode, level: 0, trigger, shorthand: 0, logical });
       return vmCall(t, 'KVM_SET_GSI_ROUTING', a.dest, packRoute(a.gsi, a.type === 'IRQCHIP', data));
     },
     KVM_IRQ_LINE: (t, { gsi, level }) => vmCall(t, 'KVM_IRQ_LINE', gsi | (level << 4)),
@@ -209,12 +210,9 @@ const BEGIN: BeginTable = {
     KVM_SIGNAL_MSI: (t, a) => {
       const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
       const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
-      return vmCall(
-        t,
-        'KVM_SIGNAL_MSI',
-        a.dest,
-        icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand: 0 }),
-      );
+      const logical = a.dest_mode === 'LOGICAL';
+      const low = icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand: 0, logical });
+      return vmCall(t, 'KVM_SIGNAL_MSI', a.dest, low);
     },
     answer({ m, vcpu }, { ret, data }) {
       if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
@@ -233,6 +231,7 @@ const BEGIN: BeginTable = {
     },
     KVM_CAP_EXIT_HYPERCALL: (t, { mask }) => vmCall(t, 'KVM_CAP_EXIT_HYPERCALL', mask),
     KVM_CAP_X86_USER_SPACE_MSR: (t, { mask }) => vmCall(t, 'KVM_CAP_X86_USER_SPACE_MSR', mask),
+    KVM_CAP_X2APIC_API: (t, { flags }) => vmCall(t, 'KVM_CAP_X2APIC_API', flags),
     KVM_SET_MEMORY_ATTRIBUTES: (t, a) => vmCall(t, 'KVM_SET_MEMORY_ATTRIBUTES', a.page, a.private ? 1 : 0),
     KVM_GET_MSRS: (t, a) => vcpuCall(t, 'KVM_GET_MSRS', msrList(a)),
     KVM_SET_MSRS: (t, a) => vcpuCall(t, 'KVM_SET_MSRS', msrList(a)),
@@ -252,7 +251,8 @@ const BEGIN: BeginTable = {
       const mode = DELIVERY_MODES.indexOf(a.delivery_mode);
       const trigger = a.trigger_mode === 'LEVEL' ? 1 : 0;
       const shorthand = SHORTHANDS.indexOf(a.shorthand);
-      const low = icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand });
+      const logical = a.dest_mode === 'LOGICAL';
+      const low = icrLow({ vector: a.vector, mode, level: a.level, trigger, shorthand, logical });
       return instruct(t, cpu.OP_WRMSR, MSR_X2APIC_ICR, a.dest, low);
     },
     SVR: (t, { value }) => instruct(t, cpu.OP_WRMSR, MSR_X2APIC_SVR, 0, value),
