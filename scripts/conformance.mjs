@@ -127,11 +127,13 @@ function section({ prefix, title, later, ids }) {
   return [
     `### ${title} (\`${prefix}\`)`,
     '',
+    ...(later && ids.some((id) => status(id) === 'open' && !facts[id].later) ? [`Open: ${later}`, ''] : []),
     '| fact | in our words | source | in the machine | asserted by |',
     '|---|---|---|---|---|',
     ...ids.map((id) => {
       const { fact, source, later: own } = facts[id];
-      const where = status(id) === 'open' ? `open: ${own ?? later ?? ''}` : list(modelled.get(id));
+      const open = own ? `open: ${own}` : 'open';
+      const where = status(id) === 'open' ? open : list(modelled.get(id));
       return `| ${id} | ${cell(fact)} | ${cell(source)} | ${cell(where)} | ${list(asserted.get(id))} |`;
     }),
     '',
@@ -146,7 +148,7 @@ function page() {
     '',
     '- **asserted**: a test is named after the fact; it fails when the machine does otherwise.',
     '- **modelled**: the code that does it cites the fact; no test is about it alone.',
-    '- **open**: not in the machine; the reason stands in its row.',
+    '- **open**: not in the machine; the reason stands in its row, or above its table.',
     '',
     'Files are those of `src-sim`. The words and sources come from `labs/facts`, one file a reference.',
     '',
