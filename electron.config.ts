@@ -42,6 +42,7 @@ export default defineConfig({
         input: {
           index: from('src-main/index.ts'),
           worker: from('src-main/worker.ts'),
+          compile: from('src-main/compile.ts'),
           cli: from('src-main/cli/index.ts'),
           grader: from('src-main/cli/grader.ts'),
         },

@@ -4,6 +4,7 @@ import type { Input } from '../src-lab/input';
 import { inputsOf } from '../src-lab/testing/inputs';
 import type { InputReply, SessionView } from '../src-lab/view';
 import { labFolders } from '../src-main/labs';
+import { Course } from '../src-main/course';
 import { makeWorkshop } from '../src-main/workbench';
 import type { Workshop } from '../src-main/workshop';
 import { expect, root, test, type Seamlab } from './app';
@@ -54,7 +55,7 @@ test("the same inputs give the same bytes in Node and in Electron's worker, in e
 }) => {
   test.slow();
   expect(await app.main.evaluate(() => process.versions.v8), 'another engine').not.toBe(process.versions.v8);
-  const workshop = makeWorkshop(LABS, { progress: () => {} });
+  const workshop = makeWorkshop(LABS, new Course(null), { progress: () => {} });
   for (const folder of labFolders(LABS)) {
     const { loaded, inputs: solution } = readCourse(folder);
     const seed = Date.now();

@@ -4,7 +4,7 @@ import { entry, root, run, SetupError } from './lib/process.mjs';
 import { ensureDisplay, setUp } from './set-up.mjs';
 
 await entry(async () => {
-  const runtime = await setUp({ electron: true, build: true, display: true });
+  const runtime = await setUp({ electron: true, build: true, course: true, display: true });
   if (!runtime) throw new SetupError('there is no Electron runtime');
   const { build } = await import('vite');
   await build({

@@ -3,5 +3,5 @@ import { entry } from './lib/process.mjs';
 import { setUp } from './set-up.mjs';
 
 await entry(async () => {
-  await setUp({ build: true });
+  await setUp({ build: true, course: true });
 });

@@ -40,7 +40,7 @@ async function lock({ appOutDir, packager }) {
 
 await entry(async () => {
   const withInstallers = process.argv.includes('--installers');
-  await setUp({ electron: true, build: true });
+  await setUp({ electron: true, build: true, course: true });
   const runtime = await ensureRuntime({ insistOnOfficial: true });
   const { writeLicences } = await import('./licences.mjs');
   say(`licences of ${writeLicences()} packages are noted`);

@@ -219,6 +219,7 @@ function freshness(product, sources) {
 }
 
 const built = freshness('out', SOURCES);
+const compiled = freshness('out/course', [...SOURCES, 'labs']);
 /** The packaged application in dist/. */
 export const packaged = freshness('dist', PACKAGE_SOURCES);
 
@@ -243,19 +244,30 @@ export async function ensureBuild() {
   say(`the application is built (${seconds(started)})`);
 }
 
+/** Compiles the labs into out/course, for the application to start sooner. It starts without, too. */
+async function ensureCourse() {
+  if (compiled.isFresh()) return;
+  const done = compiled.begin();
+  mkdirSync(join(root, 'out/course'), { recursive: true });
+  const { code, output } = await run(process.execPath, ['out/main/compile.js'], { quiet: true });
+  if (code !== 0) throw new SetupError(`the labs were not compiled:\n${output.trim()}`);
+  done();
+}
+
 /**
  * Does all of the set-up that is missing.
  *
- * @param {{ electron?: boolean, build?: boolean, display?: boolean }} parts - what the caller is going to use, packages
- *   aside; display: one to test on, Xvfb where there is none
+ * @param {{ electron?: boolean, build?: boolean, course?: boolean, display?: boolean }} parts - what the caller is going
+ *   to use, packages aside; course: the labs, compiled by the build; display: one to test on, Xvfb where there is none
  * @returns {Promise<ElectronRuntime | undefined>} the runtime, when `electron` was asked for
  * @throws {SetupError} when something cannot be had; the message says what to do
  */
-export async function setUp({ electron = false, build = false, display = false }) {
+export async function setUp({ electron = false, build = false, course = false, display = false }) {
   checkNode();
   const ready = () =>
     packagesAreThere() &&
     (!build || built.isFresh()) &&
+    (!course || compiled.isFresh()) &&
     (!electron || findRuntime() !== undefined) &&
     (!electron || !linux || missingLibraries(/** @type {ElectronRuntime} */ (findRuntime())).length === 0) &&
     (!display || !linux || !lacksXvfb());
@@ -268,6 +280,7 @@ export async function setUp({ electron = false, build = false, display = false }
         build ? ensureBuild() : undefined,
       ]);
       for (const result of results) if (result.status === 'rejected') throw result.reason;
+      if (course) await ensureCourse();
     });
   }
   return electron ? findRuntime() : undefined;

@@ -31,7 +31,7 @@ await entry(async () => {
       2,
     );
   }
-  const runtime = await setUp({ electron: true, build: true });
+  const runtime = await setUp({ electron: true, build: true, course: true });
   if (!runtime) throw new SetupError('there is no Electron runtime');
   // Chromium refuses to run as root with its own sandbox on; the screen's process is sandboxed by Electron regardless.
   const asRoot = process.platform === 'linux' && process.getuid?.() === 0;

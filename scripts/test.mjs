@@ -216,7 +216,8 @@ await entry(async () => {
   /** @type {string | undefined} */
   let setUpFailed;
   try {
-    await setUp({ electron, display: electron, build: chosen.some((stage) => stage.needs !== 'packages') });
+    const build = chosen.some((stage) => stage.needs !== 'packages');
+    await setUp({ electron, display: electron, build, course: build });
   } catch (error) {
     // A build that fails is a finding like others: what needs no build still runs.
     if (!(error instanceof SetupError)) throw error;

@@ -1,12 +1,12 @@
-import { createHash } from 'node:crypto';
 import { replay } from '../src-lab/grade';
 import { printIssue } from '../src-lab/issue';
-import { loadLab, type Lab } from '../src-lab/lab';
+import type { Lab } from '../src-lab/lab';
 import { LabSession } from '../src-lab/session';
 import { Shown } from '../src-lab/show';
 import { entryLine, headerLine, parseKept, type TranscriptEntry } from '../src-lab/transcript';
 import { SIM_VERSION } from '../src-sim';
-import { explainLabFault, labFolders, labPath, readLab, type LabFiles } from './labs';
+import type { Course } from './course';
+import { explainLabFault, labFolders, labPath, readLab } from './labs';
 import type { Standing } from './store';
 import type { BrokenLab, Foreman, Opened, OpenRequest, Workshop } from './workshop';
 
@@ -17,9 +17,8 @@ interface Bench {
   last: string;
 }
 
-/** A lab folder as it was read last: parsed anew only when `print` differs. */
+/** A lab folder as it was read. */
 interface Read {
-  readonly print: string;
   readonly lab: Lab | null;
   /** Each with file, line, column and remedy; empty when there is a lab. */
   readonly errors: readonly string[];
@@ -33,9 +32,8 @@ const REPORT_EVERY = 100;
  *
  * @param root - folder that holds the lab folders.
  */
-export function makeWorkshop(root: string, foreman: Foreman): Workshop {
+export function makeWorkshop(root: string, course: Course, foreman: Foreman): Workshop {
   const benches = new Map<string, Bench>();
-  const reads = new Map<string, Read>();
 
   const labs = (): { found: Map<string, { folder: string; lab: Lab }>; broken: BrokenLab[] } => {
     const found = new Map<string, { folder: string; lab: Lab }>();
@@ -53,17 +51,11 @@ export function makeWorkshop(root: string, foreman: Foreman): Workshop {
   };
 
   const read = (folder: string): Read => {
-    const files = readLab(labPath(root, folder)!);
-    if (!files.ok) return { print: '', lab: null, errors: [explainLabFault(files.fault)] };
-    const print = printOf(files.files);
-    const known = reads.get(folder);
-    if (known?.print === print) return known;
-    const load = loadLab(files.files);
-    const fresh: Read = load.ok
-      ? { print, lab: load.lab, errors: [] }
-      : { print, lab: null, errors: load.issues.map(printIssue) };
-    reads.set(folder, fresh);
-    return fresh;
+    const path = labPath(root, folder)!;
+    const files = readLab(path);
+    if (!files.ok) return { lab: null, errors: [explainLabFault(files.fault)] };
+    const load = course.load(path, files.files);
+    return load.ok ? { lab: load.lab, errors: [] } : { lab: null, errors: load.issues.map(printIssue) };
   };
 
   const open = ({ lab: name, session, started, kept }: OpenRequest): Opened => {
@@ -142,12 +134,6 @@ function standingOf(session: LabSession): Standing {
   const { score, checkpoints, complete } = session.progress();
   const settled = checkpoints.filter(({ state }) => state === 'passed' || state === 'revealed').length;
   return { score, checkpoints: checkpoints.length, settled, complete };
-}
-
-function printOf(files: LabFiles): string {
-  const hash = createHash('sha256');
-  for (const [name, text] of files) hash.update(`${name}\0${text.length}\0${text}`);
-  return hash.digest('hex');
 }
 
 /** Reports at most ten times a second; a report also tells the supervisor that the worker is alive. */

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { createBirpc } from 'birpc';
+import { Course } from './course';
 import { makeWorkshop } from './workbench';
 import type { Foreman, Workshop } from './workshop';
 
@@ -7,7 +8,7 @@ import type { Foreman, Workshop } from './workshop';
 const port = parentPort!;
 const { labs } = workerData as { labs: string };
 
-const workshop: Workshop = makeWorkshop(labs, {
+const workshop: Workshop = makeWorkshop(labs, new Course(new URL('../course/labs.bin', import.meta.url)), {
   progress: (done, total) => void main.$callEvent('progress', done, total),
 });
 const main = createBirpc<Foreman, Workshop, false>(workshop, {

@@ -24,6 +24,7 @@ async function seamlab(args: readonly string[], own: Partial<Terminal> = {}) {
     live: false,
     root: join(import.meta.dirname, '../..'),
     grader: null,
+    course: null,
     start: async () => 0,
     onInterrupt: () => () => {},
     ...own,

@@ -3,8 +3,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { writeAtomic } from '../atomic';
+import { Course } from '../course';
 import { changesOf, changesText, earlierKey, gradebook, type Earlier, type Format } from './gradebook';
-import { answer, type Marked, type Task } from './marking';
+import { Marker, type Marked, type Task } from './marking';
 import { answerAll } from './pool';
 import { STATUS, worst, type Status, type Terminal } from './terminal';
 
@@ -119,10 +120,11 @@ async function work(
   try {
     if (terminal.grader !== null && threads > 1 && tasks.length >= FEW)
       return await answerAll(tasks, { file: terminal.grader, threads, done: progress.report, stop });
+    const marker = new Marker(new Course(terminal.course));
     const answers: Marked[] = [];
     for (const task of tasks) {
       if (stop.aborted) break;
-      answers.push(answer(task));
+      answers.push(marker.answer(task));
       progress.report(answers.length);
       await new Promise((resolve) => setImmediate(resolve)); // lets an interrupt come in
     }

@@ -18,6 +18,7 @@ process.exitCode = await main(process.argv.slice(2), {
   root,
   live: process.stderr.isTTY === true,
   grader: new URL('./grader.js', import.meta.url),
+  course: new URL('../course/labs.bin', import.meta.url),
   start: (args) =>
     new Promise((resolve, reject) => {
       const script = join(root, 'scripts', 'start.mjs');

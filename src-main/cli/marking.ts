@@ -1,6 +1,7 @@
 import { markOf, regrade, scoreThen, type Mark, type Regraded, type Score } from '../../src-lab/gradebook';
-import { loadLab, type Lab } from '../../src-lab/lab';
+import type { Lab } from '../../src-lab/lab';
 import { MAX_INPUTS } from '../../src-lab/transcript';
+import type { Course } from '../course';
 import { labFolders, labPath, readLab } from '../labs';
 import { readInput } from './files';
 
@@ -29,47 +30,48 @@ export type Marked =
       readonly again: (Regraded & { readonly before: Score | null }) | null;
     };
 
-/** Reads and marks one file. Never throws. */
-export function answer({ file, labs, regrade: preview, before }: Task): Marked {
-  const read = readInput(file, LIMIT);
-  if (!read.ok) return { file, kind: 'unreadable', why: read.why };
-  // Byte by byte: a column is then a byte, and a byte that is no letter is found like any other.
-  const content = read.bytes.toString('latin1');
-  const find = finder(labs);
-  const mark = markOf(content, find);
-  const other = !mark.ok && (mark.code === 'other_lab_content' || mark.code === 'other_simulator');
-  if (!preview || !other) return { file, kind: 'marked', mark, again: null };
-  const now = regrade(content, find);
-  const then = before === null ? null : scoreThen(content, finder(before));
-  return { file, kind: 'marked', mark, again: now && { ...now, before: then } };
-}
+/** Marks transcripts. Labs are read when they are first asked for, and then kept. */
+export class Marker {
+  private readonly found = new Map<string, Lab | null>();
 
-const finders = new Map<string, (id: string) => Lab | null>();
+  constructor(private readonly course: Course) {}
 
-/** Finds labs of a folder by id; a lab is read when it is first asked for, and then kept. */
-function finder(root: string): (id: string) => Lab | null {
-  const known = finders.get(root);
-  if (known !== undefined) return known;
-  const labs = new Map<string, Lab | null>();
-  const find = (id: string): Lab | null => {
-    const kept = labs.get(id);
-    if (kept !== undefined) return kept;
-    const lab = findLab(root, id);
-    labs.set(id, lab);
-    return lab;
-  };
-  finders.set(root, find);
-  return find;
-}
-
-/** The lab with an id. One that cannot be loaded is not here. */
-function findLab(root: string, id: string): Lab | null {
-  for (const folder of labFolders(root)) {
-    const read = readLab(labPath(root, folder)!);
-    // Loading takes long; a lab whose text does not have the word cannot have the id.
-    if (!read.ok || !read.files.get('lab.yaml')?.includes(id)) continue;
-    const load = loadLab(read.files);
-    if (load.ok && load.lab.id === id) return load.lab;
+  /** Reads and marks one file. Never throws. */
+  answer({ file, labs, regrade: preview, before }: Task): Marked {
+    const read = readInput(file, LIMIT);
+    if (!read.ok) return { file, kind: 'unreadable', why: read.why };
+    // Byte by byte: a column is then a byte, and a byte that is no letter is found like any other.
+    const content = read.bytes.toString('latin1');
+    const find = this.finder(labs);
+    const mark = markOf(content, find);
+    const other = !mark.ok && (mark.code === 'other_lab_content' || mark.code === 'other_simulator');
+    if (!preview || !other) return { file, kind: 'marked', mark, again: null };
+    const now = regrade(content, find);
+    const then = before === null ? null : scoreThen(content, this.finder(before));
+    return { file, kind: 'marked', mark, again: now && { ...now, before: then } };
   }
-  return null;
+
+  private finder(root: string): (id: string) => Lab | null {
+    return (id) => {
+      const key = `${root}\0${id}`;
+      const kept = this.found.get(key);
+      if (kept !== undefined) return kept;
+      const lab = this.findLab(root, id);
+      this.found.set(key, lab);
+      return lab;
+    };
+  }
+
+  /** The lab with an id. One that cannot be loaded is not here. */
+  private findLab(root: string, id: string): Lab | null {
+    for (const folder of labFolders(root)) {
+      const path = labPath(root, folder)!;
+      const read = readLab(path);
+      // Loading takes long; a lab whose text does not have the word cannot have the id.
+      if (!read.ok || !read.files.get('lab.yaml')?.includes(id)) continue;
+      const load = this.course.load(path, read.files);
+      if (load.ok && load.lab.id === id) return load.lab;
+    }
+    return null;
+  }
 }

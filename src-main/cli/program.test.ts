@@ -45,6 +45,7 @@ async function run(
     root,
     live: false,
     grader: null,
+    course: null,
     start: async () => 0,
     onInterrupt: () => () => {},
     ...own,

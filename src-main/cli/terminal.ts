@@ -12,6 +12,8 @@ export interface Terminal {
   readonly live: boolean;
   /** The built `grader.ts`; null: there are no threads, everything is graded here. */
   readonly grader: URL | null;
+  /** The compiled labs, for `Course`; null: there are none. */
+  readonly course: URL | null;
   /** Starts the application with these arguments. @returns its exit status. */
   start(args: readonly string[]): Promise<number>;
   /** Calls `stop` when the user interrupts (Ctrl-C). @returns a function that ends this; an interrupt then ends the process again. */

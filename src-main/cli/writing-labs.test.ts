@@ -89,6 +89,7 @@ test('whoever follows docs/writing-labs.md literally has a lab that passes its c
       live: false,
       root: home,
       grader: null,
+      course: null,
       start: async (words) => started.push([...words]) - 1,
       onInterrupt: () => () => {},
     });

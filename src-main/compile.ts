@@ -1,0 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { compileCourse } from './course';
+
+/** The last part of a build: compiles `labs/` into `out/course/labs.bin`, which `Course` reads. */
+writeFileSync(
+  new URL('../course/labs.bin', import.meta.url),
+  compileCourse(fileURLToPath(new URL('../../labs', import.meta.url))),
+);
