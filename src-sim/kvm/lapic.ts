@@ -123,8 +123,8 @@ export const __apic_accept_irq = routine(
 function addressOf(m: Machine, vcpu: Ref): apic.ApicAddress {
   const ref = apicOf(vcpu);
   const x2apic = (kvm_lapic.base.get(m, ref) & apic.X2APIC_ENABLE) !== 0;
-  const [logicalId, dfr] = [kvm_lapic.ldr.get(m, ref), kvm_lapic.dfr.get(m, ref)];
-  return { x2apic, id: kvm_vcpu.id.get(m, vcpu), logicalId, dfr };
+  const id = kvm_vcpu.id.get(m, vcpu);
+  return { x2apic, id, logicalId: kvm_lapic.ldr.get(m, ref), dfr: kvm_lapic.dfr.get(m, ref) };
 }
 
 /** The destination as the target reads it: 0xff in a message that is no IPI is a broadcast. @source x86:LAPIC-31 */

@@ -1,5 +1,5 @@
 import { bits, float, flag, int32, Layout, name, num, record, sub, word64, type Leaf, type Layer, type Placement, type Ref, type Views } from './layout'; // prettier-ignore
-import { allRoutines, BLOCKED, CALLED, FRAME_LOCALS, RET, type Routine } from './routine';
+import { allRoutines, BLOCKED, CALLED, FRAME_LOCALS, frameUnderWay, RET, type Routine } from './routine';
 import { ERRNO, Trace, type EventDeclaration } from './trace';
 
 /** `kvm_run.exit_reason`, by value. @source NUM-2 */
@@ -207,10 +207,9 @@ export class Machine implements Views {
     const f = this.frameOf(this.thread, thread.depth.get(this, this.thread) - 1);
     const r = this.routines[u16[f >> 1]!]!;
     this.within = r.id;
-    const { frame: locals } = r;
-    locals.m = this;
-    locals.base = (f >> 2) + 1;
-    const next = r.code[u8[f + 2]!]!(this, locals as never);
+    frameUnderWay.i32 = this.i32;
+    frameUnderWay.base = (f >> 2) + 1;
+    const next = r.code[u8[f + 2]!]!(this, r.locals);
     if (next >= 0) u8[f + 2] = next;
     else if (next === RET) this.pop();
     this.tick();
@@ -241,7 +240,7 @@ export class Machine implements Views {
     header.actions.set(this, this.header, n + 1);
     last.seq.set(this, this.last, n + 1);
     this.answer('pending', 'none', 0);
-    this.trace.action(this.moment + 1, this.now, i, n, layer);
+    this.trace.action(i, n, layer);
   }
 
   /** A moment passes: after every begun action and every step. */
@@ -253,6 +252,7 @@ export class Machine implements Views {
   /** Lets virtual time pass to `ns`, which must not lie in the past. */
   passTo(ns: number): void {
     header.now.set(this, this.header, Math.max(this.now, ns));
+    this.trace.clock(this.moment + 1, this.now);
   }
 
   get now(): number {
@@ -271,6 +271,7 @@ export class Machine implements Views {
     this.threadIndex = i;
     this.thread = this.threadRefs[i]!;
     header.current.set(this, this.header, i);
+    this.trace.clock(this.moment + 1, this.now);
   }
 
   // What steps call ----------------------------------------------------------------------------------------------
@@ -291,7 +292,7 @@ export class Machine implements Views {
   tail<A extends string>(callee: Routine<A>, a = 0, b = 0, c = 0, d = 0): number {
     const depth = thread.depth.get(this, this.thread) - 1;
     const f = this.frameOf(this.thread, depth);
-    this.trace.return(this.moment + 1, this.now, this.threadIndex, depth, this.u16[f >> 1]!, 0);
+    this.trace.return(this.threadIndex, depth, this.u16[f >> 1]!, 0);
     thread.depth.set(this, this.thread, depth);
     this.push(callee as unknown as Routine, a, b, c, d);
     return CALLED;
@@ -325,7 +326,7 @@ export class Machine implements Views {
   /** Records an event. Slots in the order of its arguments; a `u64` takes two, high half first. */
   emit(e: EventDeclaration, a = 0, b = 0, c = 0, d = 0, f = 0, g = 0): void {
     const depth = Math.max(0, thread.depth.get(this, this.thread) - 1);
-    this.trace.emit(this.moment + 1, this.now, this.threadIndex, depth, this.within, e, a, b, c, d, f, g);
+    this.trace.emit(this.threadIndex, depth, this.within, e, a, b, c, d, f, g);
   }
 
   /** Notes how the last action stands. */
@@ -370,14 +371,14 @@ export class Machine implements Views {
     i32[at + 4] = d;
     for (let i = at + 5; i < at + FRAME_WORDS; i++) i32[i] = 0; // so few words are faster by hand than by fill()
     thread.depth.set(this, this.thread, depth + 1);
-    this.trace.call(this.moment + 1, this.now, this.threadIndex, depth, r.id, a, b, c);
+    this.trace.call(this.threadIndex, depth, r.id, a, b, c);
   }
 
   private pop(): void {
     const t = this.thread;
     const depth = thread.depth.get(this, t) - 1;
     const f = this.frameOf(t, depth);
-    this.trace.return(this.moment + 1, this.now, this.threadIndex, depth, this.u16[f >> 1]!, this.retval);
+    this.trace.return(this.threadIndex, depth, this.u16[f >> 1]!, this.retval);
     const { i32 } = this;
     for (let i = f >> 2; i < (f >> 2) + FRAME_WORDS; i++) i32[i] = 0; // what is over must not tell states apart
     thread.depth.set(this, t, depth);

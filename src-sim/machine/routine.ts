@@ -33,12 +33,14 @@ export interface RoutineSpec<A extends string, L extends string, S extends strin
   readonly steps: Readonly<Record<S, StepDoc>>;
 }
 
-/** Locals over a machine's frame: one per routine, bound before each step, never allocated in a run. */
-export class Frame {
-  m!: Machine;
-  /** Index of the first word in `m.i32`. */
-  base = 0;
-}
+/**
+ * The frame of the step under way, which the locals of its routine read and write. One for all machines: a step runs to
+ * its end before another begins, and a place that never moves is what V8 makes fast.
+ */
+export const frameUnderWay = {
+  i32: new Int32Array(0) as Int32Array,
+  /** Index of the first word. */ base: 0,
+};
 
 export interface Routine<A extends string = string> {
   /** Position in the sorted list of all routines; -1 until the first machine is made. */
@@ -50,7 +52,8 @@ export interface Routine<A extends string = string> {
   readonly stepNames: readonly string[];
   readonly stepDocs: readonly StepDoc[];
   readonly code: readonly Step<string>[];
-  readonly frame: Frame;
+  /** Arguments and locals of the frame under way. */
+  readonly locals: Locals<string>;
 }
 
 const registry: Routine[] = [];
@@ -74,15 +77,12 @@ export function routine<const A extends string, const S extends string, const L 
   const stepNames = Object.keys(spec.steps) as S[];
   const at = Object.fromEntries(stepNames.map((step, i) => [step, i])) as Record<S, number>;
   const code = body(at);
-  const LocalFrame = class extends Frame {};
+  // A class of its own for each: V8 then knows every accessor, and puts it into the code of the steps.
+  const FrameLocals = class {};
   names.forEach((key, i) => {
-    Object.defineProperty(LocalFrame.prototype, key, {
-      get(this: Frame) {
-        return this.m.i32[this.base + i]!;
-      },
-      set(this: Frame, v: number) {
-        this.m.i32[this.base + i] = v;
-      },
+    Object.defineProperty(FrameLocals.prototype, key, {
+      get: () => frameUnderWay.i32[frameUnderWay.base + i]!,
+      set: (v: number) => (frameUnderWay.i32[frameUnderWay.base + i] = v),
     });
   });
   const made: Routine<A> = {
@@ -94,7 +94,7 @@ export function routine<const A extends string, const S extends string, const L 
     stepNames,
     stepDocs: stepNames.map((step) => spec.steps[step]),
     code: stepNames.map((step) => code[step] as Step<string>),
-    frame: new LocalFrame(),
+    locals: new FrameLocals() as Locals<string>,
   };
   registry.push(made as unknown as Routine);
   return made;

@@ -4,7 +4,10 @@ import { Trace } from './trace';
 const traceOf = (capacity: number): Trace =>
   new Trace(capacity, [{ name: 'vmm', cpu: 0 }], () => [], (n) => `vmm DO n=${n}`); // prettier-ignore
 const fill = (trace: Trace, events: number): void => {
-  for (let n = trace.count; n < events; n++) trace.action(n, n, 0, n, 'vmm');
+  for (let n = trace.count; n < events; n++) {
+    trace.clock(n, n);
+    trace.action(0, n, 'vmm');
+  }
 };
 
 test('a trace that outgrows its first rows keeps every event in its place', () => {

@@ -111,6 +111,8 @@ export class Trace {
   /** Events ever recorded on this line of history, 0 upwards. */
   count = 0;
   private high = 0;
+  private moment = 0;
+  private ns = 0;
   private rows: Int32Array;
   /** Rows there are, minus one: a power of two minus one. They grow up to `capacity`, since most traces are short. */
   private mask: number;
@@ -133,28 +135,22 @@ export class Trace {
     return Math.max(0, Math.min(this.count, this.high - this.capacity));
   }
 
-  call(
-    moment: number,
-    ns: number,
-    thread: number,
-    depth: number,
-    routine: number,
-    a: number,
-    b: number,
-    c: number,
-  ): void {
-    this.write(CALL, moment, ns, thread, depth, routine, a, b, c, 0, 0, 0);
+  /** Sets what every event is stamped with from now on: the moment at which it has happened, and nanoseconds. */
+  clock(moment: number, ns: number): void {
+    this.moment = moment;
+    this.ns = ns;
   }
-  return(moment: number, ns: number, thread: number, depth: number, routine: number, value: number): void {
-    this.write(RETURN, moment, ns, thread, depth, routine, value, 0, 0, 0, 0, 0);
+  call(thread: number, depth: number, routine: number, a: number, b: number, c: number): void {
+    this.write(CALL, thread, depth, routine, a, b, c, 0, 0, 0);
   }
-  action(moment: number, ns: number, thread: number, n: number, layer: Layer): void {
-    this.write(ACTION, moment, ns, thread, 0, n, LAYERS.indexOf(layer), 0, 0, 0, 0, 0);
+  return(thread: number, depth: number, routine: number, value: number): void {
+    this.write(RETURN, thread, depth, routine, value, 0, 0, 0, 0, 0);
+  }
+  action(thread: number, n: number, layer: Layer): void {
+    this.write(ACTION, thread, 0, n, LAYERS.indexOf(layer), 0, 0, 0, 0, 0);
   }
   /** `within`: the routine whose step emits it, for its layer. */
   emit(
-    moment: number,
-    ns: number,
     thread: number,
     depth: number,
     within: number,
@@ -166,14 +162,11 @@ export class Trace {
     f: number,
     g: number,
   ): void {
-    // prettier-ignore
-    this.write(EVENT + (within << 4), moment, ns, thread, depth, e.id, a, b, c, d, f, g);
+    this.write(EVENT + (within << 4), thread, depth, e.id, a, b, c, d, f, g);
   }
 
   private write(
     type: number,
-    moment: number,
-    ns: number,
     thread: number,
     depth: number,
     id: number,
@@ -185,14 +178,14 @@ export class Trace {
     f: number,
   ): void {
     if (this.count > this.mask && this.mask + 1 < this.capacity) this.grow();
-    const { rows } = this;
+    const { rows, ns } = this;
     const at = (this.count++ & this.mask) * WORDS;
     if (this.count > this.high) this.high = this.count;
-    rows[at] = moment;
+    rows[at] = this.moment;
     rows[at + 1] = type;
     rows[at + 2] = thread | (depth << 8);
     rows[at + 3] = id;
-    rows[at + 4] = ns % 0x1_0000_0000;
+    rows[at + 4] = ns; // an Int32Array takes the low half
     rows[at + 5] = ns / 0x1_0000_0000;
     rows[at + 6] = a;
     rows[at + 7] = b;
