@@ -78,6 +78,7 @@ export function routine<const A extends string, const S extends string, const L 
   const at = Object.fromEntries(stepNames.map((step, i) => [step, i])) as Record<S, number>;
   const code = body(at);
   // A class of its own for each: V8 then knows every accessor, and puts it into the code of the steps.
+  // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- its prototype is filled below
   const FrameLocals = class {};
   names.forEach((key, i) => {
     Object.defineProperty(FrameLocals.prototype, key, {
