@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ActionSchema } from '../src-sim/scenario/action';
+import { Stops } from '../src-sim/scenario/stop';
 
 /** A name inside a lab: of a step, a checkpoint, a misconception. */
 export const Slug = z
@@ -16,6 +17,10 @@ export const MAX_TEXT_ANSWER = 2_000;
  */
 export const Answer = z.union([z.string().max(MAX_TEXT_ANSWER), z.array(z.string().max(200)).max(200)]);
 
+const stops = {
+  stops: Stops.min(1).optional().describe('Where it halts: at the first moment at which one of them is hit'),
+};
+
 /**
  * Everything a learner can do in a lab session, and so everything a transcript can hold. Session and replay are
  * reducers over these; whatever changes a score or the machine is one of them.
@@ -25,12 +30,13 @@ export const Input = z.discriminatedUnion('kind', [
     kind: z.literal('act'),
     action: ActionSchema.describe('What is done'),
     hold: z.boolean().optional().describe('Only begin it; the learner then chooses every step'),
+    ...stops,
   }),
   z.strictObject({
     kind: z.literal('step'),
     thread: z.string().max(24).describe('Thread that takes one atomic step'),
   }),
-  z.strictObject({ kind: z.literal('run') }),
+  z.strictObject({ kind: z.literal('run'), ...stops }),
   z.strictObject({
     kind: z.literal('jump'),
     moment: z.int().min(0).describe('Moment of the current line of history'),

@@ -148,7 +148,7 @@ describe('a state checkpoint', () => {
     const l = atIpi().does(INIT('vmx'), SIPI('vmx'));
     expect(l.checkpoint('start-ap').state).toBe('open');
     const applied = l.apply(KVM_RUN);
-    expect(applied).toEqual({ accepted: true, settled: ['start-ap'] });
+    expect(applied).toEqual({ accepted: true, settled: ['start-ap'], halted: null });
     expect(l.checkpoint('start-ap')).toMatchObject({ state: 'passed', earned: 5, attempts: 1 });
     const byGuest = atIpi().does(
       act('guest ICR vm=vmx vcpu=0 dest=1 delivery_mode=INIT'),

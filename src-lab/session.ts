@@ -1,20 +1,28 @@
-import type { Timeline } from '../src-sim';
+import { STEP_LIMIT, type Timeline } from '../src-sim';
 import type { Action } from '../src-sim/scenario/action';
+import { StopSeeker, type Stop } from '../src-sim/scenario/stop';
 import type { Answer, AnsweredKind, Finding, Graded, Key, Watcher, WrittenKind } from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
 import { begun, watchGoal } from './checkpoints/schedule';
 import { forbidden } from './fits';
+import { hitView } from './hit';
 import type { Input } from './input';
 import { didYouMean } from './issue';
 import type { Checkpoint, Lab, Step } from './lab';
 import { Machines, perform, type Move, type Rig } from './machines';
 import type { CheckpointSource } from './schema';
 import { MAX_INPUTS } from './transcript';
-import type { ArrangedView, Block, CheckpointProgress, ProgressView, Verdict } from './view';
+import type { ArrangedView, Block, CheckpointProgress, Hit, ProgressView, Verdict } from './view';
 
 /** What became of an input. A refused one changed nothing and is no part of the transcript. */
 export type Applied =
-  | { readonly accepted: true; /** Checkpoints that it settled. */ readonly settled: readonly string[] }
+  | {
+      readonly accepted: true;
+      /** Checkpoints that it settled. */
+      readonly settled: readonly string[];
+      /** Which stop halted it; null when it went to its end. */
+      readonly halted: Hit | null;
+    }
   | { readonly accepted: false; readonly refused: string };
 
 /** The answer by which a learner gives up a `state` checkpoint. */
@@ -140,10 +148,13 @@ export class LabSession {
   private dispatch(input: Input): Applied {
     switch (input.kind) {
       case 'act': {
-        const { action: act, hold } = input;
+        const { action: act, hold, stops } = input;
         const why = forbidden(act, this.step.allowed);
         if (why !== null) return no(why);
-        return this.operate((timeline) => void (hold ? timeline.begin(act) : timeline.perform(act)));
+        return this.operate(
+          (timeline, seeker) => void (hold ? timeline.begin(act) : timeline.perform(act, seeker)),
+          stops,
+        );
       }
       case 'step': {
         const why = this.cannotStep(input.thread);
@@ -152,7 +163,7 @@ export class LabSession {
       case 'run':
         if (this.timeline.machine.nextThread() < 0)
           return no('Nothing can step: every thread is idle or waits.');
-        return this.operate((timeline) => void timeline.settle());
+        return this.operate((timeline, seeker) => void timeline.settle(STEP_LIMIT, seeker), input.stops);
       case 'jump':
         return this.jump(input.moment);
       case 'reset':
@@ -173,11 +184,29 @@ export class LabSession {
 
   // The machine ----------------------------------------------------------------------------------------------------
 
-  private operate(act: (timeline: Timeline) => void): Applied {
+  private operate(
+    act: (timeline: Timeline, seeker: StopSeeker | null) => void,
+    stops: readonly Stop[] = [],
+  ): Applied {
     if (this.machines.full) return no('The history of this machine is full. Reset it to go on.');
     this.leaveLine();
-    this.machines.operate(act);
-    return yes(this.lookAtGoals());
+    const seekers = this.machines.timelines.map(() => (stops.length === 0 ? null : new StopSeeker(stops)));
+    this.machines.operate((timeline) => {
+      const seeker = seekers[this.machines.timelines.indexOf(timeline)]!;
+      seeker?.begin(timeline);
+      act(timeline, seeker);
+    });
+    return yes(this.lookAtGoals(), this.halted(seekers));
+  }
+
+  /** Where the machine that is shown halted, else the other one of a comparison; null when neither did. */
+  private halted(seekers: readonly (StopSeeker | null)[]): Hit | null {
+    const { viewed, rig, timelines } = this.machines;
+    const halted = seekers[viewed]?.hit ? viewed : seekers.findIndex((seeker) => seeker?.hit);
+    const hit = seekers[halted]?.hit;
+    if (!hit) return null;
+    const view = hitView(hit, timelines[halted]!.past);
+    return rig.length < 2 ? view : { ...view, on: rig[halted]!.id };
   }
 
   private cannotStep(name: string): string | null {
@@ -587,8 +616,8 @@ function otherMachine(): Verdict {
   return { passed: false, points: 0, misconception: null, say, findings: [] };
 }
 
-function yes(settled: readonly string[] = []): Applied {
-  return { accepted: true, settled };
+function yes(settled: readonly string[] = [], halted: Hit | null = null): Applied {
+  return { accepted: true, settled, halted };
 }
 
 function no(refused: string): Applied {

@@ -56,6 +56,7 @@ export class Shown {
       accepted: applied.accepted,
       refused: applied.accepted ? null : applied.refused,
       inputs: this.session.inputs,
+      halted: applied.accepted ? applied.halted : null,
       progress: this.session.progress(),
       machine: this.delta(),
     };

@@ -384,12 +384,30 @@ export const SessionView = z.strictObject({
 });
 export type SessionView = z.infer<typeof SessionView>;
 
+/** Where stops were hit: by a run, which halted there, or found in the past. */
+export const Hit = z.strictObject({
+  /** Indices into the stops that were given. */
+  stops: z.array(z.int()),
+  moment: z.int(),
+  /** The event that was hit, or the newest of that moment; null when nothing was recorded there. */
+  event: z.int().nullable(),
+  /** Who made that moment: `td.vcpu0 in vcpu_enter_guest`, or the command of an action. */
+  by: Text,
+  /** What was hit and who did it, as a sentence. */
+  say: Text,
+  /** The machine of a comparison that it is about. */
+  on: z.enum(['a', 'b']).optional(),
+});
+export type Hit = z.infer<typeof Hit>;
+
 /** The answer to one input. `refused`: the input was not applicable and is not part of the transcript. */
 export const InputReply = z.strictObject({
   accepted: z.boolean(),
   refused: Text.nullable(),
   /** Number of inputs of the transcript after this one. */
   inputs: z.int(),
+  /** Which stop halted it; null when it went to its end. */
+  halted: Hit.nullable(),
   progress: ProgressView,
   machine: MachineDelta,
 });

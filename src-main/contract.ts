@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { Found, Question } from '../src-lab/ask';
 import { Input, Slug } from '../src-lab/input';
 import { InputReply, SessionView } from '../src-lab/view';
 
@@ -86,6 +87,11 @@ export const contract = {
     'Applies one input of the learner. It is on disk before the reply is sent.',
     z.strictObject({ session: Session, input: Input }),
     InputReply,
+  ),
+  'lab.ask': call(
+    'Answers a question about the open session, which stays as it is: where stops are hit, what caused an event.',
+    z.strictObject({ session: Session, question: Question }),
+    Found,
   ),
   'lab.export': call(
     'Writes the transcript of a session to a file that the learner chooses.',

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Found, Question } from '../src-lab/ask';
 import { Slug, type Input } from '../src-lab/input';
 import { transcriptFile } from '../src-lab/transcript';
 import type { InputReply, SessionView } from '../src-lab/view';
@@ -77,6 +78,8 @@ export class Desktop {
       'lab.close': () => this.#serial('Closing the lab', () => this.#close()),
       'lab.input': ({ session, input }) =>
         this.#serial('Running the machine', () => this.#input(session, input)),
+      'lab.ask': ({ session, question }) =>
+        this.#serial('Searching the past', () => this.#ask(session, question)),
       'lab.export': ({ session }) => this.#export(session),
       'work.cancel': async () => {
         if (this.#busy !== null) world.supervisor.cancel();
@@ -319,9 +322,10 @@ export class Desktop {
     }
   }
 
-  async #input(session: string, input: Input): Promise<InputReply> {
-    const { supervisor, progress, now } = this.#world;
-    if (this.#open !== null && this.#open.generation !== supervisor.generation) await this.#restore('died');
+  /** The open session, in the worker that there is now. */
+  async #current(session: string): Promise<Open> {
+    if (this.#open !== null && this.#open.generation !== this.#world.supervisor.generation)
+      await this.#restore('died');
     const open = this.#open;
     if (open === null || open.attempt.id !== session) {
       throw new Refusal(
@@ -329,6 +333,19 @@ export class Desktop {
         'This lab is not open any more. Everything you did in it is kept. Open it again.',
       );
     }
+    return open;
+  }
+
+  async #ask(session: string, question: Question): Promise<Found> {
+    await this.#current(session);
+    const found = await this.#world.supervisor.call('ask', session, question);
+    if (found === null) throw new Error('the worker does not know the open session');
+    return found;
+  }
+
+  async #input(session: string, input: Input): Promise<InputReply> {
+    const { supervisor, progress, now } = this.#world;
+    const open = await this.#current(session);
     const at = Math.max(open.at, now() - open.attempt.started);
     let applied;
     try {

@@ -1,3 +1,4 @@
+import { answer } from '../src-lab/ask';
 import { replay } from '../src-lab/grade';
 import { printIssue } from '../src-lab/issue';
 import type { Lab } from '../src-lab/lab';
@@ -24,7 +25,7 @@ interface Read {
   readonly errors: readonly string[];
 }
 
-/** Milliseconds between two reports of progress while replaying. */
+/** Milliseconds between two reports of progress while replaying or searching. */
 const REPORT_EVERY = 100;
 
 /**
@@ -125,6 +126,10 @@ export function makeWorkshop(root: string, course: Course, foreman: Foreman): Wo
       if (!applied.accepted) return { accepted: false, reply };
       bench.last = entryLine(bench.last, { n: session.inputs, at, input });
       return { accepted: true, line: bench.last, standing: standingOf(session), reply };
+    },
+    ask: (id, question) => {
+      const bench = benches.get(id);
+      return bench === undefined ? null : answer(bench.session, question, reporter(foreman));
     },
     close: (session) => void benches.delete(session),
   };

@@ -1,3 +1,4 @@
+import type { Found, Question } from '../src-lab/ask';
 import type { Input } from '../src-lab/input';
 import type { InputReply, SessionView } from '../src-lab/view';
 import type { Standing } from './store';
@@ -22,12 +23,18 @@ export interface Workshop {
    * @returns null when the session is not open.
    */
   apply(session: string, input: Input, at: number): Applied | null;
+  /**
+   * Answers a question about an open session, which stays as it is. Reports `progress`.
+   *
+   * @returns null when the session is not open.
+   */
+  ask(session: string, question: Question): Found | null;
   close(session: string): void;
 }
 
 /** What main does for the worker. */
 export interface Foreman {
-  /** Replaying goes on: also the sign that the worker is not stuck. */
+  /** Replaying, or a search, goes on: also the sign that the worker is not stuck. */
   progress(done: number, total: number): void;
 }
 

@@ -118,6 +118,7 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
 export const reply = (view: SessionView, rest: Partial<InputReply> = {}): InputReply => ({
   accepted: true,
   refused: null,
+  halted: null,
   inputs: 1,
   progress: view.progress,
   machine: delta(),

@@ -4,6 +4,7 @@
 export const SIM_VERSION = '1';
 
 export { Timeline, STEP_LIMIT } from './timeline';
+export type { Author, Moment, Past, Progress, Seeker } from './past';
 export type { Outcome } from './vmm/perform';
 export { Machine, KVM_EXIT } from './machine/machine';
 export type { ThreadState, ThreadStatus } from './machine/machine';

@@ -1,5 +1,6 @@
 import { Watch, type Broken } from './invariants/watch';
 import type { Machine } from './machine/machine';
+import { Past, type Moment, type Seeker } from './past';
 import { actorOf, commandOf, type Action } from './scenario/action';
 import { beginAction, expandBoot, outcomeOf, type Outcome } from './vmm/perform';
 import { powerOn, type Platform, type World } from './world';
@@ -30,7 +31,7 @@ interface Line {
  * A machine with its history. The history is the list of choices; bytes of earlier moments come from keyframes and at
  * most one interval of steps. Whatever is done after a jump back begins a new line; the old one is kept.
  */
-export class Timeline {
+export class Timeline implements Moment {
   readonly machine: Machine;
   /** Called after every new moment. */
   onMoment: (() => void) | null = null;
@@ -41,6 +42,7 @@ export class Timeline {
   private interval = FIRST_INTERVAL;
   private frames = new Uint8Array(0);
   private frameTraces: number[] = [];
+  private searched: Past | null = null;
 
   /**
    * @param options.invariants - ask every invariant after every new moment; see `broken`.
@@ -90,6 +92,18 @@ export class Timeline {
     return outcomeOf(this.machine, this.line.actions[n - 1]!, this.line.overruns.has(this.moment));
   }
 
+  /** The current line of history, to be searched: on a machine of its own, so that the one shown stays where it is. */
+  get past(): Past {
+    return (this.searched ??= new Past({
+      platform: this.platform,
+      last: () => this.last,
+      choice: (moment) => this.line.log[moment]!,
+      action: (n) => this.line.actions[n]!,
+      overran: (moment) => this.line.overruns.has(moment),
+      frame: (moment) => this.frameBefore(moment),
+    }));
+  }
+
   /** The invariant that was broken at or before the moment shown; null while all hold, or when none is asked. */
   get broken(): Broken | null {
     const { broken } = this.line;
@@ -132,40 +146,56 @@ export class Timeline {
     return choices.map((choice) => this.machine.threadInfos[choice]!.name);
   }
 
-  /** Lets threads step, each to completion, until none can, `limit` steps are taken, or an invariant is broken. */
-  settle(limit = STEP_LIMIT): 'quiescent' | 'limit' | 'broken' {
+  /**
+   * Lets threads step, each to completion, until none can, `limit` steps are taken, an invariant is broken, or what is
+   * sought is there.
+   *
+   * @param seeker - has begun at the moment shown, or at an earlier one and has looked at every moment since.
+   */
+  settle(limit = STEP_LIMIT, seeker: Seeker | null = null): 'quiescent' | 'limit' | 'broken' | 'halted' {
     for (let n = 0; n < limit; n++) {
       if (this.broken) return 'broken';
       const i = this.machine.nextThread();
       if (i < 0) return 'quiescent';
       if (n === 0) this.branch();
       this.take(i);
+      if (seeker?.hits(this) === true) return 'halted';
     }
     if (this.machine.nextThread() < 0) return 'quiescent';
     this.line.overruns.add(this.moment);
     return 'limit';
   }
 
-  /** Begins an action and settles; of `boot`, every ioctl. */
-  perform(action: Action): Outcome {
-    if (actorOf(action) === 'boot') {
-      for (const part of expandBoot(action as Extract<Action, { boot: string }>)) this.perform(part);
-      return this.outcome!;
-    }
-    if ('host' in action && action.host === 'pass') return this.pass(action);
-    this.begin(action);
-    this.settle();
+  /**
+   * Begins an action and settles; of `boot`, every ioctl.
+   *
+   * @param seeker - has begun at the moment shown. When what it seeks is there, the rest of the action is not done:
+   *                 threads stay where they are, and of a `boot` or of passing time what would have followed is left out.
+   */
+  perform(action: Action, seeker: Seeker | null = null): Outcome {
+    this.carryOut(action, seeker);
     return this.outcome!;
   }
 
-  /** Time passes from timer to timer; each is dealt with before the next. */
-  private pass(action: Extract<Action, { host: 'pass' }>): Outcome {
+  /** @returns whether it was halted. */
+  private carryOut(action: Action, seeker: Seeker | null): boolean {
+    if (actorOf(action) === 'boot') {
+      return expandBoot(action as Extract<Action, { boot: string }>).some((part) =>
+        this.carryOut(part, seeker),
+      );
+    }
+    if (!('host' in action && action.host === 'pass')) return this.beginAndSettle(action, seeker);
+    // Time passes from timer to timer; each is dealt with before the next.
     const until = this.machine.now + action.ns;
     while (this.machine.now < until) {
-      this.begin({ ...action, ns: until - this.machine.now });
-      this.settle();
+      if (this.beginAndSettle({ ...action, ns: until - this.machine.now }, seeker)) return true;
     }
-    return this.outcome!;
+    return false;
+  }
+
+  private beginAndSettle(action: Action, seeker: Seeker | null): boolean {
+    this.begin(action);
+    return seeker?.hits(this) === true || this.settle(STEP_LIMIT, seeker) === 'halted';
   }
 
   /**
@@ -175,7 +205,7 @@ export class Timeline {
    */
   jump(moment: number): void {
     const target = Math.max(0, Math.min(this.last, Math.trunc(moment)));
-    const frame = Math.min(Math.floor(target / this.interval), this.frameTraces.length - 1);
+    const frame = this.frameAt(target);
     const at = this.moment;
     // From here when that is nearer than the keyframe.
     if (!(at <= target && at >= frame * this.interval)) this.restore(frame);
@@ -268,6 +298,18 @@ export class Timeline {
     for (let i = 1; i < keep; i++) this.frames.copyWithin(i * size, 2 * i * size, (2 * i + 1) * size);
     this.frameTraces = this.frameTraces.filter((_, i) => i % 2 === 0);
     this.interval *= 2;
+  }
+
+  /** Index of the last keyframe at or before a moment. */
+  private frameAt(moment: number): number {
+    return Math.min(Math.floor(moment / this.interval), this.frameTraces.length - 1);
+  }
+
+  private frameBefore(moment: number): { moment: number; bytes: Uint8Array; events: number } {
+    const frame = this.frameAt(moment);
+    const size = this.machine.layout.size;
+    const bytes = this.frames.subarray(frame * size, (frame + 1) * size);
+    return { moment: frame * this.interval, bytes, events: this.frameTraces[frame]! };
   }
 
   private dropFramesAfter(moment: number): void {

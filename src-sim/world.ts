@@ -52,9 +52,10 @@ const MAX_LAYOUTS = 16;
  * A machine at power-on: no VM exists, every CPU executes userspace.
  *
  * @param platform - at most `MAX_VMS` VMs and `MAX_VCPUS` vCPUs; `scenario/platform.ts` checks input.
+ * @param capacity - events that its trace keeps, a power of two.
  * @throws RangeError beyond these limits.
  */
-export function powerOn(platform: Platform): World {
+export function powerOn(platform: Platform, capacity?: number): World {
   const slots = Object.entries(platform.vms);
   const vcpuPaths = slots.flatMap(([name, vcpus]) =>
     Array.from({ length: vcpus }, (_, i) => `${name}.vcpu${i}`),
@@ -72,7 +73,7 @@ export function powerOn(platform: Platform): World {
     ...vcpuPaths.map((path) => ({ path, record: kvm_vcpu })),
   ];
   const key = JSON.stringify(slots);
-  const m = new Machine(infos, placements, undefined, layouts.get(key));
+  const m = new Machine(infos, placements, capacity, layouts.get(key));
   if (layouts.size === MAX_LAYOUTS) layouts.clear();
   layouts.set(key, m.layout);
   const cpus = m.placed.slice(4, 4 + infos.length);

@@ -7,6 +7,7 @@ import {
   type Action,
   type ActionDeclaration,
 } from '../../src-sim/scenario/action';
+import type { Stop } from '../../src-sim/scenario/stop';
 import { CANNOT } from '../checkpoints/schedule';
 import { Input } from '../input';
 import type { Lab } from '../lab';
@@ -27,6 +28,7 @@ export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
   const items = forms.flatMap((form) => (form.type === 'order' ? form.items : []));
   const actions = anyAction(Object.keys(vms));
   const one = <T extends string>(...names: readonly T[]) => fc.constantFrom(...names, 'nothing');
+  const stops = fc.array(anyStop, { minLength: 1, maxLength: 3 });
   const checkpoint = one(...checkpoints.map(({ id }) => id));
   const kind = <K extends Input['kind']>(of: K) => fc.constant(of);
   return fc
@@ -35,6 +37,8 @@ export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
       { weight: 4, arbitrary: fc.record({ kind: kind('act'), action: actions, hold: fc.boolean() }) },
       { weight: 6, arbitrary: fc.record({ kind: kind('step'), thread: one('vmm', ...threads) }) },
       { weight: 2, arbitrary: fc.record({ kind: kind('run') }) },
+      { weight: 2, arbitrary: fc.record({ kind: kind('run'), stops }) },
+      { weight: 2, arbitrary: fc.record({ kind: kind('act'), action: actions, stops }) },
       { weight: 4, arbitrary: fc.record({ kind: kind('jump'), moment: fc.nat(400) }) },
       { weight: 1, arbitrary: fc.record({ kind: kind('reset') }) },
       { weight: 3, arbitrary: fc.record({ kind: kind('goto'), step: one(...steps.map(({ id }) => id)) }) },
@@ -63,6 +67,14 @@ export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
     )
     .map((input) => Input.parse(input));
 }
+
+const anyStop: fc.Arbitrary<Stop> = fc.constantFrom<Stop>(
+  { event: { event: 'kvm_entry' } },
+  { event: { event: 'KVM_RUN', type: 'action' } },
+  { changes: 'td.vcpu0.thread.status' },
+  { changes: 'nothing' },
+  { becomes: { return: '-EINVAL' } },
+);
 
 function anyAction(vms: readonly string[]): fc.Arbitrary<unknown> {
   return fc.oneof(

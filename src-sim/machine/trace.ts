@@ -113,6 +113,8 @@ export class Trace {
   private high = 0;
   private moment = 0;
   private ns = 0;
+  /** Events before the first one that was written here. */
+  private base = 0;
   private rows: Int32Array;
   /** Rows there are, minus one: a power of two minus one. They grow up to `capacity`, since most traces are short. */
   private mask: number;
@@ -132,7 +134,7 @@ export class Trace {
 
   /** Index of the oldest event that is still kept. */
   get first(): number {
-    return Math.max(0, Math.min(this.count, this.high - this.capacity));
+    return Math.max(this.base, Math.min(this.count, this.high - this.capacity));
   }
 
   /** Sets what every event is stamped with from now on: the moment at which it has happened, and nanoseconds. */
@@ -207,6 +209,25 @@ export class Trace {
   declared(n: number): number {
     const at = (n & this.mask) * WORDS;
     return (this.rows[at + 1]! & 0xf) === EVENT ? this.rows[at + 3]! : -1;
+  }
+
+  /** Name of the n-th event, `first` to `count - 1`, as `event(n)` has it, without making an object. */
+  nameOf(n: number): string {
+    const at = (n & this.mask) * WORDS;
+    const id = this.rows[at + 3]!;
+    switch (this.rows[at + 1]! & 0xf) {
+      case EVENT:
+        return declarations[id]!.name;
+      case ACTION:
+        return this.command(id).split(' ', 2)[1]!;
+      default:
+        return this.routines()[id]!.name;
+    }
+  }
+
+  /** Goes on after `count` events that this trace never saw: none of them can be read here. */
+  resumeAt(count: number): void {
+    this.count = this.high = this.base = count;
   }
 
   /**

@@ -23,7 +23,7 @@ const Value = z
 type Value = z.infer<typeof Value>;
 const Values = z.array(Value).min(1).max(40);
 const ValueOrValues = z.union([Value, Values]);
-const StatePath = z.string().min(1).max(80).meta({
+export const StatePath = z.string().min(1).max(80).meta({
   description:
     'A state path: td.vcpu1.mp_state. One bit of a bit field: td.vcpu1.apic.pending_events[INIT], td.vcpu0.pid.pir[49]',
 });

@@ -1,4 +1,4 @@
-import type { Timeline, TraceEvent } from '../index';
+import type { Moment, TraceEvent } from '../index';
 import {
   conditionText,
   matches,
@@ -39,7 +39,7 @@ export class Monitor {
   private readonly eventful: boolean;
 
   constructor(
-    private readonly timeline: Timeline,
+    private readonly timeline: Moment,
     conditions: readonly Condition[],
   ) {
     this.watches = conditions.map((condition) => watch(condition, timeline));
@@ -139,7 +139,7 @@ interface Watch {
   memory(moment: number): string;
 }
 
-function watch(condition: Condition, timeline: Timeline): Watch {
+function watch(condition: Condition, timeline: Moment): Watch {
   if ('path' in condition)
     return new StateWatch(condition, pathProbe(condition.path, timeline), pathTest(condition));
   if ('return' in condition) {
@@ -220,7 +220,7 @@ function claims<T>(entries: readonly Entry<T>[], timed: When, test: (value: T) =
 
 // State -----------------------------------------------------------------------------------------------------------
 
-interface Probe {
+export interface Probe {
   /** Whether the value can differ from what `read` answered last. */
   changed(): boolean;
   read(): string;
@@ -228,7 +228,7 @@ interface Probe {
 
 const NO_SUCH_STATE = 'no such state';
 
-function pathProbe(path: string, { machine }: Timeline): Probe {
+export function pathProbe(path: string, { machine }: Moment): Probe {
   const target: Target | null = resolve(machine.layout, path);
   if (target === null) return { changed: () => false, read: () => NO_SUCH_STATE };
   const from = target.leaf.ref + target.leaf.field.byte;
@@ -253,7 +253,7 @@ function pathTest(condition: Extract<Condition, { path: string }>): (value: stri
 }
 
 /** What the last call returned, or why it has not; with `of`, of another call: that it is another. */
-function returnProbe({ machine }: Timeline, of: string | undefined): Probe {
+function returnProbe({ machine }: Moment, of: string | undefined): Probe {
   const kind = machine.layout.find('last.kind')!;
   const value = machine.layout.find('last.return')!;
   const read = (): string => {
@@ -266,7 +266,7 @@ function returnProbe({ machine }: Timeline, of: string | undefined): Probe {
   return { changed: () => true, read };
 }
 
-function exitProbe({ machine }: Timeline): Probe {
+function exitProbe({ machine }: Moment): Probe {
   const kind = machine.layout.find('last.kind')!;
   const exit = machine.layout.find('last.exit')!;
   const read = (): string => {

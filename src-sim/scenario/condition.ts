@@ -14,6 +14,7 @@ export {
   readTarget,
   resolve,
   sameValue,
+  StatePath,
   WHENS,
 } from './condition-language';
 export type { Problem, Target, When } from './condition-language';

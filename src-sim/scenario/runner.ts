@@ -157,7 +157,7 @@ class Runner {
     }
   }
 
-  private settle(): 'quiescent' | 'limit' | 'broken' {
+  private settle(): ReturnType<Timeline['settle']> {
     return this.timeline.settle(Math.min(STEP_LIMIT, Math.max(1, RUN_LIMITS.moments - this.timeline.moment)));
   }
 
