@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import type { Stop } from '../src-sim/scenario/stop';
-import { answer as found, Found, type Question } from './ask';
+import type { Stop } from '../src-sim/scenario/condition-schema';
+import { answer as found } from './ask';
 import { replay } from './grade';
 import { Input } from './input';
+import { Found, type Question } from './question';
 import { headerLine, entryLine, parseTranscript, transcriptFile } from './transcript';
 import { act, answer, goto, INIT, jump, Learner, run, SESSION } from './testing/play';
 import { tinyLab } from './testing/tiny';

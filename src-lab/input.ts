@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ActionSchema } from '../src-sim/scenario/action';
-import { Stops } from '../src-sim/scenario/stop';
+import { Stops } from '../src-sim/scenario/condition-schema';
 
 /** A name inside a lab: of a step, a checkpoint, a misconception. */
 export const Slug = z

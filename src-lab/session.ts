@@ -1,6 +1,7 @@
 import { STEP_LIMIT, type Timeline } from '../src-sim';
 import type { Action } from '../src-sim/scenario/action';
-import { StopSeeker, type Stop } from '../src-sim/scenario/stop';
+import type { Stop } from '../src-sim/scenario/condition-schema';
+import { StopSeeker } from '../src-sim/scenario/stop';
 import type { Answer, AnsweredKind, Finding, Graded, Key, Watcher, WrittenKind } from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
 import { begun, watchGoal } from './checkpoints/schedule';

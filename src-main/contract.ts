@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Found, Question } from '../src-lab/ask';
+import { Found, Question } from '../src-lab/question';
 import { Input, Slug } from '../src-lab/input';
 import { InputReply, SessionView } from '../src-lab/view';
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Found, Question } from '../src-lab/ask';
+import type { Found, Question } from '../src-lab/question';
 import { Slug, type Input } from '../src-lab/input';
 import { transcriptFile } from '../src-lab/transcript';
 import type { InputReply, SessionView } from '../src-lab/view';

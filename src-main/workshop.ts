@@ -1,4 +1,4 @@
-import type { Found, Question } from '../src-lab/ask';
+import type { Found, Question } from '../src-lab/question';
 import type { Input } from '../src-lab/input';
 import type { InputReply, SessionView } from '../src-lab/view';
 import type { Standing } from './store';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ActionSchema } from './scenario/action';
-import { MomentaryCondition, type Stop, StopSeeker } from './scenario/stop';
+import { MomentaryCondition, type Stop } from './scenario/condition-schema';
+import { StopSeeker } from './scenario/stop';
 import { boots, moves, play, type Move } from './testing/moves';
 import { STEP_LIMIT, type Timeline } from './timeline';
 
@@ -127,7 +128,13 @@ describe('for any history', () => {
         const [whole, halting] = [play(list), play(list)];
         for (const t of [whole, halting]) t.jump(t.last);
         const { last } = whole;
-        const action = ActionSchema.parse({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: vcpu, delivery_mode: 'FIXED', vector: 49 });
+        const action = ActionSchema.parse({
+          vmm: 'KVM_SIGNAL_MSI',
+          vm: 'td',
+          dest: vcpu,
+          delivery_mode: 'FIXED',
+          vector: 49,
+        });
         whole.perform(action);
         const seeker = new StopSeeker([stop]);
         seeker.begin(halting);
@@ -149,7 +156,9 @@ describe('a search', () => {
   test('says which stops are hit, why, at which event, and who did it', () => {
     const t = td();
     const from = t.last;
-    t.perform(ActionSchema.parse({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'FIXED', vector: 49 }));
+    t.perform(
+      ActionSchema.parse({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'FIXED', vector: 49 }),
+    );
     const seeker = new StopSeeker([
       { changes: 'td.vcpu0.pid.nv' },
       { changes: 'td.vcpu0.pid.pir[49]' },
@@ -173,7 +182,9 @@ describe('a search', () => {
   test('is of the line that is shown', () => {
     const t = td();
     const at = t.last;
-    t.perform(ActionSchema.parse({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'FIXED', vector: 49 }));
+    t.perform(
+      ActionSchema.parse({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 0, delivery_mode: 'FIXED', vector: 49 }),
+    );
     const stop: Stop = { changes: 'td.vcpu0.pid.pir' };
     expect(t.past.next(new StopSeeker([stop]), at)).not.toBeNull();
     t.jump(at);

@@ -7,7 +7,7 @@ import {
   type Action,
   type ActionDeclaration,
 } from '../../src-sim/scenario/action';
-import type { Stop } from '../../src-sim/scenario/stop';
+import type { Stop } from '../../src-sim/scenario/condition-schema';
 import { CANNOT } from '../checkpoints/schedule';
 import { Input } from '../input';
 import type { Lab } from '../lab';

@@ -6,11 +6,9 @@ import {
   readTarget,
   resolve,
   sameValue,
-  type Condition,
-  type EventPattern,
   type Target,
-  type When,
 } from './condition-language';
+import type { Condition, EventPattern, When } from './condition-schema';
 
 /** How a condition stands, in words, and where it went wrong. */
 export interface Verdict {

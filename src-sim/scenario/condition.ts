@@ -5,18 +5,16 @@
 export {
   checkCondition,
   checkPattern,
-  Condition,
   conditionText,
-  EventPattern,
   matches,
   patternText,
   problemText,
   readTarget,
   resolve,
   sameValue,
-  StatePath,
-  WHENS,
 } from './condition-language';
-export type { Problem, Target, When } from './condition-language';
+export type { Problem, Target } from './condition-language';
+export { Condition, EventPattern, WHENS } from './condition-schema';
+export type { When } from './condition-schema';
 export { Monitor } from './condition-monitor';
 export type { Verdict } from './condition-monitor';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ACTIONS, ACTORS, type Action, type ActionDeclaration } from './action';
-import { Condition, EventPattern } from './condition-language';
+import { Condition, EventPattern } from './condition-schema';
 import type { Place } from './errors';
 import { Platform } from './platform';
 

@@ -2,14 +2,8 @@ import type { z } from 'zod';
 import type { Layout } from '../index';
 import { powerOn, SWITCHES } from '../world';
 import { ActionSchema, ACTORS, type Action } from './action';
-import {
-  CONDITION_SHAPES,
-  checkCondition,
-  checkPattern,
-  EventPattern,
-  type Condition,
-  type Problem,
-} from './condition-language';
+import { checkCondition, checkPattern, type Problem } from './condition-language';
+import { CONDITION_SHAPES, EventPattern, type Condition } from './condition-schema';
 import type { Place, Result, ScenarioError } from './errors';
 import { nearest } from './nearest';
 import { Platform } from './platform';

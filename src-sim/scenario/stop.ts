@@ -1,49 +1,19 @@
-import { z } from 'zod';
 import type { Author, Layout, Moment, Seeker } from '../index';
 import {
   checkCondition,
   checkPattern,
-  Condition,
   conditionText,
-  EventPattern,
   matches,
   patternText,
-  StatePath,
   type Problem,
 } from './condition-language';
+import type { Condition, EventPattern, Stop } from './condition-schema';
 import { Monitor, pathProbe, type Probe } from './condition-monitor';
 
 /**
  * Stops: where a run halts, forwards or backwards. They are made of the words of scenarios: a breakpoint is an event
  * pattern, a watchpoint a state path, and a condition stops where it becomes true.
  */
-
-/** Whether a condition is about one moment alone, so that it means the same whichever way history is searched. */
-function isMomentary(condition: Condition): boolean {
-  if ('event' in condition || 'absent' in condition || 'order' in condition) return false;
-  if ((condition.when ?? 'now') !== 'now') return false;
-  if ('all' in condition) return condition.all.every(isMomentary);
-  if ('any' in condition) return condition.any.every(isMomentary);
-  return 'path' in condition || !('not' in condition) || isMomentary(condition.not);
-}
-
-/** A condition about one moment: no events, nothing about other moments. */
-export const MomentaryCondition = Condition.refine(
-  isMomentary,
-  'about one moment: no events, and `when` is now',
-);
-
-/** Where a run halts: at an event, where state changes, or where a condition becomes true. */
-export const Stop = z.union([
-  z.strictObject({ event: EventPattern }),
-  z.strictObject({ changes: StatePath }),
-  z.strictObject({ becomes: MomentaryCondition }),
-]);
-export type Stop = z.infer<typeof Stop>;
-
-/** Stops that one run or search has, at most `MAX_STOPS`. The run halts where the first of them is hit. */
-export const MAX_STOPS = 40;
-export const Stops = z.array(Stop).max(MAX_STOPS);
 
 /** Every word of a stop that a machine of this layout does not know. Such a stop is never hit. */
 export function checkStop(stop: Stop, layout: Layout): Problem[] {
