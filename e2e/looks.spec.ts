@@ -107,6 +107,23 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
     },
   ],
   [
+    'a fact explained',
+    async ({ page }, learner) => {
+      const fact = learner
+        .region('Guide')
+        .getByRole('button', { name: /^source / })
+        .first();
+      await learner.reach(fact);
+      const card = page.getByRole('tooltip');
+      await expect(card).toContainText(/Source: arch\/x86\/kvm\//);
+      await expect(fact).toHaveAccessibleDescription(await card.innerText());
+      await learner.press('Escape');
+      await expect(card).toBeHidden();
+      await learner.press('Shift+Tab', 'Tab');
+      await expect(card).toBeVisible();
+    },
+  ],
+  [
     'a notice',
     async ({ page }, learner) => {
       await learner.press('Control+e');

@@ -9,6 +9,10 @@ import { Layer } from './layer';
 
 const Text = z.string();
 
+/** A fact of the references, as its card shows it. */
+export const FactView = z.strictObject({ fact: Text, source: Text });
+export type FactView = z.infer<typeof FactView>;
+
 /** A piece of prose. `term` carries the explanation of a word; `fact` is a fact id of the references. */
 export type Inline =
   | { type: 'text'; value: string }

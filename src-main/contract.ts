@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Found, Question } from '../src-lab/question';
 import { Input, Slug } from '../src-lab/input';
-import { InputReply, SessionView } from '../src-lab/view';
+import { FactView, InputReply, SessionView } from '../src-lab/view';
 
 /** Imports nothing of Electron, Node or the DOM: main, preload and renderer all read this file. */
 
@@ -72,6 +72,11 @@ export const contract = {
   ),
   'settings.set': call('Changes settings; they are on disk before the reply.', Settings.partial(), Settings),
   'labs.list': call('The course, with progress.', Empty, z.array(LabSummary)),
+  'facts.list': call(
+    'Every fact that labs and the machine cite, by id: what it says and where it is from.',
+    Empty,
+    z.record(z.string().max(40), FactView),
+  ),
   'lab.open': call(
     'Opens a lab where the learner left it, or at its beginning.',
     z.strictObject({ lab: Slug }),

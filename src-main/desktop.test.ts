@@ -44,7 +44,7 @@ function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: st
   );
   const supervisor: Supervisor = new Supervisor({
     file: worker(),
-    workerData: { labs },
+    workerData: { labs, facts: [labs] },
     log: () => {},
     onLost: (why) => desktop.workerLost(why),
     onProgress: (done, total) => desktop.workerProgress(done, total),
@@ -272,6 +272,24 @@ describe('the course', () => {
       expect.stringContaining('symbolic link') as string,
     ]);
     expect(await call('lab.open', { lab: '02-torn' })).toMatchObject({ ok: false, code: 'lab_broken' });
+  });
+
+  test('has the facts of its folder in words; without them where a file cannot be read', async () => {
+    const places = folders();
+    const { get } = start(places);
+    mkdirSync(join(places.labs, 'facts'));
+    const file = join(places.labs, 'facts', 'mine.json');
+    const fact = { fact: 'It is mine.', source: 'me' };
+    writeFileSync(
+      file,
+      JSON.stringify({
+        groups: { MINE: { title: 'Mine' } },
+        facts: { 'MINE-1': { ...fact, later: "It is not the machine's." } },
+      }),
+    );
+    expect(await get('facts.list', {})).toEqual({ 'MINE-1': fact });
+    writeFileSync(file, '{');
+    expect(await get('facts.list', {})).toEqual({});
   });
 
   test('has no lab of a name that does not exist, and forgets that it was to be opened', async () => {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { Found, Question } from '../src-lab/question';
 import { Slug, type Input } from '../src-lab/input';
 import { transcriptFile } from '../src-lab/transcript';
-import type { InputReply, SessionView } from '../src-lab/view';
+import type { FactView, InputReply, SessionView } from '../src-lab/view';
 import { writeAtomic } from './atomic';
 import type { EventName, Handlers, LabSummary, Notice, Payload, Settings } from './contract';
 import type { Log } from './log';
@@ -73,6 +73,7 @@ export class Desktop {
       'app.start': () => this.#start(),
       'settings.set': (change) => this.#set(change),
       'labs.list': () => this.#labs(),
+      'facts.list': () => this.#facts(),
       'lab.open': ({ lab }) => this.#serial('Opening the lab', () => this.#openLab(lab)),
       'lab.restart': ({ lab }) => this.#serial('Restarting the lab', () => this.#restart(lab)),
       'lab.close': () => this.#serial('Closing the lab', () => this.#close()),
@@ -228,6 +229,18 @@ export class Desktop {
       const progress = latest !== undefined && standing !== null ? { session: latest.id, ...standing } : null;
       return { ...lab, progress };
     });
+  }
+
+  /** None when a file of them cannot be read: labs are shown without. Their author learns of it from `lab check`. */
+  async #facts(): Promise<Record<string, FactView>> {
+    const read = await this.#insist('facts');
+    if (!read.ok) {
+      this.#world.log('facts cannot be read', { why: read.why });
+      return {};
+    }
+    return Object.fromEntries(
+      Object.entries(read.facts).map(([id, { fact, source }]) => [id, { fact, source }]),
+    );
   }
 
   async #openLab(lab: string): Promise<SessionView> {

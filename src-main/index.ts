@@ -41,14 +41,11 @@ function main(): void {
   process.on('unhandledRejection', fault('unhandled rejection'));
   app.on('child-process-gone', (_event, { type, reason }) => log('process gone', { type, reason }));
 
+  const course = join(app.isPackaged ? process.resourcesPath : app.getAppPath(), 'labs');
+  const folder = preview === null ? course : dirname(preview);
   const supervisor = new Supervisor({
     file: new URL('./worker.js', import.meta.url),
-    workerData: {
-      labs:
-        preview !== null
-          ? dirname(preview)
-          : join(app.isPackaged ? process.resourcesPath : app.getAppPath(), 'labs'),
-    },
+    workerData: { labs: folder, facts: [course, folder] },
     log,
     onLost: (why) => desktop?.workerLost(why),
     onProgress: (done, total) => desktop?.workerProgress(done, total),

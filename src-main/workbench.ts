@@ -7,6 +7,7 @@ import { Shown } from '../src-lab/show';
 import { entryLine, headerLine, parseKept, type TranscriptEntry } from '../src-lab/transcript';
 import { SIM_VERSION } from '../src-sim';
 import type { Course } from './course';
+import { readFacts } from './facts';
 import { explainLabFault, labFolders, labPath, readLab } from './labs';
 import type { Standing } from './store';
 import type { BrokenLab, Foreman, Opened, OpenRequest, Workshop } from './workshop';
@@ -32,8 +33,14 @@ const REPORT_EVERY = 100;
  * The work of the worker: labs, sessions, replays. Knows nothing of threads, so it is tested without one.
  *
  * @param root - folder that holds the lab folders.
+ * @param facts - folders of labs whose facts are known, the one that counts last.
  */
-export function makeWorkshop(root: string, course: Course, foreman: Foreman): Workshop {
+export function makeWorkshop(
+  root: string,
+  course: Course,
+  foreman: Foreman,
+  facts: readonly string[] = [root],
+): Workshop {
   const benches = new Map<string, Bench>();
 
   const labs = (): { found: Map<string, { folder: string; lab: Lab }>; broken: BrokenLab[] } => {
@@ -110,6 +117,7 @@ export function makeWorkshop(root: string, course: Course, foreman: Foreman): Wo
       });
       return { labs: cards, broken };
     },
+    facts: () => readFacts(facts),
     open,
     view: (session) => {
       const bench = benches.get(session);

@@ -1,6 +1,7 @@
 import type { Found, Question } from '../src-lab/question';
 import type { Input } from '../src-lab/input';
 import type { InputReply, SessionView } from '../src-lab/view';
+import type { FactsRead } from './facts';
 import type { Standing } from './store';
 
 /** What the worker does for main. Arguments and results are plain data: they cross a thread. */
@@ -9,6 +10,8 @@ export interface Workshop {
   ping(): { heap: number; buffers: number };
   /** The labs on disk, read anew; a lab is parsed again only when its files changed. */
   labs(): { labs: LabCard[]; broken: BrokenLab[] };
+  /** The facts on disk, read anew: those of the course, and of the folder of labs that is shown. */
+  facts(): FactsRead;
   /**
    * Opens a session, replaying its inputs; one that is open under the same id is replaced. Reports `progress`.
    * A kept attempt is opened only when replaying it today means what it meant: same lab content, same simulator.

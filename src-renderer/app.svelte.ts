@@ -1,4 +1,4 @@
-import type { SessionView } from '../src-lab/view';
+import type { FactView, SessionView } from '../src-lab/view';
 import type { LabSummary, MenuCommand, Notice, Payload, Settings } from '../src-main/contract';
 import type { Answer, Client, Fault } from './bridge';
 import { commandsOf } from './commands';
@@ -29,6 +29,8 @@ export class App {
   /** What was said last, and how often something was said: the same sentence twice is heard twice. */
   said = $state.raw({ sentence: '', times: 0 });
   bindings: Bindings = DEFAULT_BINDINGS;
+  /** Facts by id; none until the first lab is shown. */
+  #facts: Readonly<Record<string, FactView>> = $state.raw({});
   readonly working = new Working();
   /** What a region of the lab screen does about a command; filled in by the components that are there. */
   readonly doers = new Map<CommandId, () => void>();
@@ -82,6 +84,11 @@ export class App {
       this.labs = [];
       this.#tell(labs.fault);
     }
+  }
+
+  /** A fact of the references; null for one that is not known, and for whatever else is given as a source. */
+  fact(id: string): FactView | null {
+    return Object.hasOwn(this.#facts, id) ? this.#facts[id]! : null;
   }
 
   /** @returns whether the lab is open now; otherwise the learner was told why not. */
@@ -192,7 +199,14 @@ export class App {
       },
     });
     this.screen = 'lab';
+    void this.#learnFacts();
     return true;
+  }
+
+  /** Reads the facts after the lab is shown, with every lab: its author may have written some. Without them, ids stay ids. */
+  async #learnFacts(): Promise<void> {
+    const facts = await this.#client.call('facts.list', {});
+    if (facts.ok) this.#facts = facts.value;
   }
 
   async #ask(name: 'lab.close' | 'work.cancel', params: Record<string, never>): Promise<void> {

@@ -17,6 +17,7 @@ const summary: LabSummary = {
   checkpoints: 2,
   progress: null,
 };
+const LATCHED = { fact: 'An INIT is latched.', source: 'lapic.c' };
 const refuse = (message: string): never => {
   throw new Error(message);
 };
@@ -28,6 +29,7 @@ function screen(answers: Answers = {}) {
   const all: Answers = {
     'app.start': () => started,
     'labs.list': () => [summary],
+    'facts.list': () => ({ 'INIT-3': LATCHED }),
     'lab.open': () => sessionView(),
     'lab.restart': () => sessionView(),
     'lab.close': () => ({}),
@@ -65,7 +67,7 @@ describe('starting', () => {
     const { app, calls } = screen({ 'app.start': () => ({ ...started, open: 'some-lab' }) });
     await app.start();
     expect([app.screen, app.lab?.lab.id]).toEqual(['lab', 'some-lab']);
-    expect(calls.map(([name]) => name)).toEqual(['app.start', 'lab.open']);
+    expect(calls.map(([name]) => name)).toEqual(['app.start', 'lab.open', 'facts.list']);
   });
 
   test('a lab that cannot be opened leads to the course, with a notice that says why', async () => {
@@ -94,7 +96,7 @@ describe('going about', () => {
     const { app, calls } = screen();
     await app.open('some-lab');
     await app.home();
-    expect(calls.map(([name]) => name)).toEqual(['lab.open', 'lab.close', 'labs.list']);
+    expect(calls.map(([name]) => name)).toEqual(['lab.open', 'facts.list', 'lab.close', 'labs.list']);
     expect([app.screen, app.lab]).toEqual(['home', null]);
   });
 
@@ -102,6 +104,14 @@ describe('going about', () => {
     const { app, emit } = screen();
     emit('lab.wanted', { lab: 'some-lab' });
     await vi.waitFor(() => expect(app.screen).toBe('lab'));
+  });
+
+  test('facts are known once a lab is shown; whatever else is given as a source is not one', async () => {
+    const { app } = screen();
+    expect(app.fact('INIT-3')).toBeNull();
+    await app.open('some-lab');
+    await vi.waitFor(() => expect(app.fact('INIT-3')).toEqual(LATCHED));
+    expect(['MINE-1', 'SDM', '', 'constructor'].map((id) => app.fact(id))).toEqual([null, null, null, null]);
   });
 
   test('a session that was restored shows its new state, and only if it is the open one', async () => {

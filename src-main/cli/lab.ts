@@ -162,6 +162,8 @@ export async function previewLab(
   }
   // What is wrong already is told here, too: the application shows the lab when it is mended.
   for (const error of loadErrors(dirname(folder), basename(folder))) terminal.err(`${error}\n`);
+  const known = readFacts([dirname(folder)]);
+  if (!known.ok) terminal.err(`${shorter(known.file)}: ${known.why}\n`);
   return (await terminal.start(['--preview', folder])) === 0 ? STATUS.held : STATUS.wrong;
 }
 

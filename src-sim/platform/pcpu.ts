@@ -13,7 +13,7 @@ export const VMX_NON_ROOT = 4;
 
 /** A host CPU. Every thread is pinned to one of its own, so a vCPU never migrates. */
 export const pcpu = record('pcpu', 'hardware', 'A host CPU', {
-  context: name(CONTEXT, 'What the CPU executes', { source: 'SDM; S000' }),
+  context: name(CONTEXT, 'What the CPU executes', { source: 'TDXM-MODE-1' }),
   irqs_off: flag('Host interrupts are disabled (RFLAGS.IF = 0)', { source: 'RUN-9' }),
   init_pending: flag('A physical INIT waits', { source: 'INIT-15' }),
   nmi_pending: flag('A physical NMI waits', { source: 'tdx:NMI-27' }),

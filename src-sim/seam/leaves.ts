@@ -368,7 +368,7 @@ export const tdh_vp_enter = routine(
     source: 'TDXM-ENTER-1',
     args: ['vcpu'],
     steps: {
-      seamcall: ['SEAMCALL: the CPU enters SEAM root mode; every interrupt is held off.', 'S000'],
+      seamcall: ['SEAMCALL: the CPU enters SEAM root mode; every interrupt is held off.', 'TDXM-MODE-3'],
       check: ['Fatal TD, OP_STATE, vCPU state: may this vCPU be entered?', 'TDXM-ENTER-6'],
       commit: ['The vCPU is ACTIVE; PEND_NMI asks for an NMI window; VM entry into the TD.', 'TDXM-ENTER-25'],
       vmexit: ['VM exit to the module: is the TD fatal, who handles the exit?', 'TDXM-EXIT-1'],
