@@ -3,6 +3,7 @@ import { bits, flag, name, num, record, word64, type Ref, type Views } from '../
 /** An instruction the guest executes next. */
 export const GUEST_OP = [
   'NONE', 'WRMSR', 'HLT', 'IRET', 'TRIPLE_FAULT', 'TDVMCALL', 'RDMSR', 'CPUID', 'IO', 'MMIO', 'TOUCH', 'VMEXIT',
+  'MOV_CR8',
 ] as const; // prettier-ignore
 export const OP_NONE = 0;
 export const OP_WRMSR = 1;
@@ -16,6 +17,7 @@ export const OP_IO = 8;
 export const OP_MMIO = 9;
 export const OP_TOUCH = 10;
 export const OP_VMEXIT = 11;
+export const OP_MOV_CR8 = 12;
 
 /** How a memory access is made; `accept` is TDG.MEM.PAGE.ACCEPT. */
 export const ACCESS = ['read', 'write', 'fetch', 'accept'] as const;
@@ -30,6 +32,8 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   op: name(GUEST_OP, 'Instruction to execute next'),
   msr: num(32, 'MSR that RDMSR or WRMSR names', { source: 'NUM-17', as: 'hex' }),
   value: word64('Value that WRMSR writes, or that RDMSR has read'),
+  ecx: num(32, 'ECX at the last exit for RDMSR or WRMSR: the MSR', { source: 'NUM-17', as: 'hex' }),
+  edx_eax: word64('EDX:EAX at the last exit for WRMSR: the value', { source: 'NUM-17' }),
   rax: word64('RAX after the last TDCALL: its completion status', { source: 'TDXM-ENTER-25' }),
   rcx: num(32, 'RCX of a TDVMCALL: which registers it passes', { source: 'EXIT-19', as: 'hex' }),
   r10: word64('R10: 0 for a standard TDVMCALL; afterwards its status', { source: 'NUM-20' }),
@@ -49,6 +53,9 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   if: flag('RFLAGS.IF: interrupts are enabled', { source: 'SDM' }),
   ve_valid: flag('A #VE was delivered and its information not yet fetched', { source: 'tdx:NMI-11' }),
   in_nmi: flag('The NMI handler runs: further NMIs are blocked', { source: 'SDM' }),
+  stay_in_irq: flag('Interrupt handlers do not end by themselves: the guest writes EOI', {
+    source: 'simulator',
+  }),
   stay_in_nmi: flag('The NMI handler does not return by itself', { source: 'simulator' }),
   nmis: num(8, 'NMIs that the guest has taken', { source: 'tdx:NMI-7' }),
   irqs: num(16, 'Interrupts that the guest has taken', { source: 'PI-15' }),

@@ -4,18 +4,10 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
+import { guestOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcsOf } from '../kvm/kvm_host';
 import {
-  apicOf,
-  guestOf,
-  is_td_vcpu,
-  kvm_lapic,
-  kvm_vcpu,
-  pidOf,
-  tdvpsOf,
-  vmcs,
-  vmcsOf,
-} from '../kvm/kvm_host';
-import { isNativeMsr, nativeRdmsr, nativeWrmsr, raisesGp } from './msr';
+  handlerEoi, isNativeMsr, movCr8, msrExit, nativeRdmsr, nativeWrmsr, raisesGp, virtualizesApic,
+} from './msr'; // prettier-ignore
 import { operands } from './operands';
 import { touch } from './touch';
 import { tdvps } from '../seam/tdx_module';
@@ -30,8 +22,6 @@ const guest_ve = event('guest_ve', 'mark', 'PI-32', { vcpu: 'num', op: cpu.GUEST
   '{op} raises #VE in the TD; its handler asks the host by TDVMCALL.'); // prettier-ignore
 const guest_takes_irq = event('guest_takes_irq', 'mark', 'PI-15', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
   'The guest takes vector {vec} on vCPU {vcpu}.'); // prettier-ignore
-const guest_eoi = event('guest_eoi', 'mark', 'EOI-1', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
-  'The guest ends vector {vec} on vCPU {vcpu}: the EOI is virtualized, no exit.'); // prettier-ignore
 const pir_harvested = event('pir_harvested', 'mark', 'PI-15', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The processor takes the notification: ON is cleared, PIR moves into the virtual IRR of vCPU {vcpu}; no exit.'); // prettier-ignore
 
@@ -60,7 +50,6 @@ export const EXIT_NMI_WINDOW = 8;
 const EXIT_INIT = 3;
 const EXIT_HLT = 12;
 const EXIT_MSR_WRITE = 32;
-const EXIT_EOI_INDUCED = 45;
 const EXIT_TDCALL = 77;
 /** Bit 31: the VM entry failed. @source NUM-10 */
 export const ENTRY_FAILURE = 0x8000_0000;
@@ -223,10 +212,14 @@ export const guest_run = routine(
         if (gp || isNativeMsr(m, vcpu, msr, op === cpu.OP_WRMSR)) {
           guest_cpu.op.set(m, guest, cpu.OP_NONE);
           if (gp) m.emit(guest_gp, kvm_vcpu.id.get(m, vcpu), msr);
-          else if (op === cpu.OP_WRMSR) nativeWrmsr(m, vcpu, msr);
-          else nativeRdmsr(m, vcpu, msr);
+          else if (op === cpu.OP_RDMSR) nativeRdmsr(m, vcpu, msr);
+          else return leave(m, nativeWrmsr(m, vcpu, msr), at.boundary);
           return at.boundary;
         }
+      }
+      if (op === cpu.OP_MOV_CR8) {
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        return leave(m, movCr8(m, vcpu), at.boundary);
       }
       if (is_td_vcpu(m, vcpu)) {
         if (op === cpu.OP_TDVMCALL) return at.ve; // no #VE: the guest calls by itself
@@ -235,17 +228,15 @@ export const guest_run = routine(
         return at.boundary;
       }
       guest_cpu.op.set(m, guest, cpu.OP_NONE);
-      return m.ret(EXIT_REASON_OF[op]!);
+      const reason = EXIT_REASON_OF[op]!;
+      if (op !== cpu.OP_RDMSR && op !== cpu.OP_WRMSR) return m.ret(reason);
+      const { msr, value } = guest_cpu;
+      return m.ret(msrExit(m, vcpu, reason, msr.get(m, guest), value.hi(m, guest), value.lo(m, guest)));
     },
     handler(m, l) {
       const vcpu = l.vcpu as Ref;
-      guest_cpu.visr.clear(m, guestOf(vcpu), l.vector);
-      m.emit(guest_eoi, kvm_vcpu.id.get(m, vcpu), l.vector);
-      if (vmcs.eoi_exit_bitmap.test(m, vmcsOf(vcpu), l.vector)) {
-        guest_cpu.eoi_vector.set(m, guestOf(vcpu), l.vector);
-        return m.ret(EXIT_EOI_INDUCED);
-      }
-      return at.boundary;
+      if (guest_cpu.stay_in_irq.get(m, guestOf(vcpu))) return at.boundary; // it goes on, until the guest writes EOI
+      return leave(m, handlerEoi(m, vcpu, l.vector), at.boundary);
     },
     ve(m, l) {
       const guest = guestOf(l.vcpu as Ref);
@@ -263,14 +254,12 @@ export const guest_run = routine(
   }),
 );
 
+/** Leaves the guest with `reason`, or goes on at step `next` when there is none. */
+const leave = (m: Machine, reason: number, next: number): number => (reason < 0 ? next : m.ret(reason));
+
 function iret(m: Machine, vcpu: Ref): void {
   guest_cpu.in_nmi.set(m, guestOf(vcpu), 0);
   m.emit(guest_iret, kvm_vcpu.id.get(m, vcpu));
-}
-
-/** A TD's virtual APIC is always on, whatever KVM believes; a plain guest's is on while APICv is active. @source APICV-1 */
-function virtualizesApic(m: Machine, vcpu: Ref): boolean {
-  return is_td_vcpu(m, vcpu) || kvm_lapic.apicv_active.get(m, apicOf(vcpu)) === 1;
 }
 
 /** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source tdx:NMI-10, x86:VMX-2 */

@@ -1,4 +1,4 @@
-import { guest_cpu } from '../guest/cpu';
+import { guest_cpu, vmxip, vppr } from '../guest/cpu';
 import { guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm_lapic, kvm_vcpu } from '../kvm/kvm_host';
@@ -61,8 +61,8 @@ const isAsleep = (look: Look, vcpu: Ref): boolean =>
 export const executes = (look: Look, vcpu: Ref): boolean =>
   look.isTop(look.m, kvm_vcpu.thread.get(look.m, vcpu) as Ref, guest_run);
 
-const classInService = (look: Look, vcpu: Ref): number =>
-  guest_cpu.visr.highest(look.before, host.guestOf(vcpu)) >> 4;
+/** Class of the processor priority: of the TPR, or of what is in service. */
+const priorityClass = (s: Views, vcpu: Ref): number => vppr(s, host.guestOf(vcpu)) >> 4;
 
 export const interrupts = [
   invariant(
@@ -183,14 +183,15 @@ export const interrupts = [
   invariant(
     'vcpu',
     'priority_is_respected',
-    'x86:INV-20, x86:LAPIC-26',
-    'A vector comes into service only when its class is above those in service.',
+    'x86:INV-20, x86:LAPIC-21, x86:LAPIC-26',
+    'A vector comes into service only when its class is above the PPR, and the PPR is at least that class afterwards.',
     (look, vcpu) => {
       for (let w = 0; w < WORDS; w++) {
         const taken = gained(look, guest_cpu.visr, host.guestOf(vcpu), w);
         if (taken === 0 || setAnew(look)) continue;
         const lowest = w * 32 + 31 - Math.clz32(taken & -taken);
-        if (lowest >> 4 <= classInService(look, vcpu)) return false;
+        if (lowest >> 4 <= priorityClass(look.before, vcpu)) return false;
+        if (priorityClass(look.m, vcpu) < lowest >> 4) return false;
       }
       return true;
     },
@@ -204,7 +205,7 @@ export const interrupts = [
       const { m } = look;
       const guest = host.guestOf(vcpu);
       if (kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) || !executes(look, vcpu)) return true;
-      if (guest_cpu.virr.highest(m, guest) >> 4 <= guest_cpu.visr.highest(m, guest) >> 4) return true;
+      if (!vmxip(m, guest)) return true;
       if (!guest_cpu.if.get(m, guest) || guest_cpu.in_nmi.get(m, guest)) return true;
       return (
         kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_EVENT) === 1 ||

@@ -200,7 +200,7 @@ const CASES: Record<string, Case> = {
     seeds: [defect(kvm_vcpu_block, 'check', first((m, l) => kvm_vcpu.mp_state.set(m, vcpuOf(l), 0)))],
   },
   priority_is_respected: {
-    states: 'x86:INV-20, x86:LAPIC-26',
+    states: 'x86:INV-20, x86:LAPIC-21, x86:LAPIC-26',
     before: listening,
     does: [fixed('td', 0x91), fixed('td', 0x31)],
     seeds: [

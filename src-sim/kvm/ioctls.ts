@@ -51,6 +51,7 @@ export const VCPU_IOCTLS = [
   { name: 'KVM_X86_SET_MCE', handler: x86.kvm_vcpu_ioctl_x86_set_mce },
   { name: 'KVM_GET_MSRS', handler: caps.msr_io_get },
   { name: 'KVM_SET_MSRS', handler: caps.msr_io_set },
+  { name: 'KVM_X86_SETUP_MCE', handler: x86.kvm_vcpu_ioctl_x86_setup_mce },
 ] as const;
 
 export type VmIoctlName = (typeof VM_IOCTLS)[number]['name'];

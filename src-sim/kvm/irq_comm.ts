@@ -3,9 +3,10 @@ import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
 import { APIC_DEST_LOGICAL, APIC_INT_LEVELTRIG } from '../platform/apic';
 import * as host from './kvm_host';
-import { kvm, kvm_msi_route, vmcs } from './kvm_host';
+import { kvm, kvm_lapic, kvm_msi_route } from './kvm_host';
 import { kvm_vcpu_kick, requestUntilKick } from './kvm_main';
 import { kvm_apic_match_dest, kvm_irq_delivery_to_apic } from './lapic';
+import { kvm_x86_ops } from './kvm_x86_ops';
 import { reply } from './reply';
 import { kvm_msi_set_irq, kvm_set_irq_line } from './trace';
 
@@ -148,16 +149,18 @@ export const kvm_irqfd = routine(
   }),
 );
 
-/** A vCPU looks which vectors of level-triggered routes concern it, and hands the bitmap to the vendor. @source EOI-3 */
-export function vcpu_scan_ioapic(m: Machine, vcpu: Ref, loadEoiExitmap: (vector: number) => void): void {
+/** A vCPU looks which vectors of level-triggered routes concern it. @source EOI-3; irq_comm.c: kvm_scan_ioapic_routes */
+export function vcpu_scan_ioapic(m: Machine, vcpu: Ref): void {
   const vm = host.kvmOf(m, vcpu);
-  vmcs.eoi_exit_bitmap.clearAll(m, host.vmcsOf(vcpu));
+  const ref = host.apicOf(vcpu);
+  kvm_lapic.ioapic_handled_vectors.clearAll(m, ref);
   for (let gsi = 0; gsi < host.GSIS; gsi++) {
     const entry = host.routeOf(vm, gsi);
     if (!kvm_msi_route.set.get(m, entry)) continue;
     const data = kvm_msi_route.data.get(m, entry);
-    const level = (data & APIC_INT_LEVELTRIG) !== 0;
     const dest = kvm_msi_route.dest.get(m, entry);
-    if (level && kvm_apic_match_dest(m, vcpu, 0 as Ref, dest, data)) loadEoiExitmap(data & 0xff);
+    if (data & APIC_INT_LEVELTRIG && kvm_apic_match_dest(m, vcpu, 0 as Ref, dest, data))
+      kvm_lapic.ioapic_handled_vectors.set(m, ref, data & 0xff);
   }
+  kvm_x86_ops.load_eoi_exitmap(m, vcpu);
 }

@@ -26,6 +26,7 @@ export const KVM_REQ_VM_DEAD = 1;
 export const KVM_REQ_UNBLOCK = 2;
 export const KVM_REQ_EVENT = 8 + 6;
 export const KVM_REQ_NMI = 8 + 9;
+export const KVM_REQ_PMI = 8 + 11;
 export const KVM_REQ_SMI = 8 + 12;
 export const KVM_REQ_TRIPLE_FAULT = 8 + 2;
 export const KVM_REQ_APICV_UPDATE = 8 + 25;
@@ -36,6 +37,7 @@ REQUEST_NAMES[KVM_REQ_VM_DEAD] = 'VM_DEAD';
 REQUEST_NAMES[KVM_REQ_UNBLOCK] = 'UNBLOCK';
 REQUEST_NAMES[KVM_REQ_EVENT] = 'EVENT';
 REQUEST_NAMES[KVM_REQ_NMI] = 'NMI';
+REQUEST_NAMES[KVM_REQ_PMI] = 'PMI';
 REQUEST_NAMES[KVM_REQ_SMI] = 'SMI';
 REQUEST_NAMES[KVM_REQ_TRIPLE_FAULT] = 'TRIPLE_FAULT';
 REQUEST_NAMES[KVM_REQ_APICV_UPDATE] = 'APICV_UPDATE';
@@ -47,6 +49,7 @@ export const KVM_EXIT_UNKNOWN = 0;
 export const KVM_EXIT_IRQ_WINDOW_OPEN = 7;
 export const KVM_EXIT_SHUTDOWN = 8;
 export const KVM_EXIT_INTR = 10;
+export const KVM_EXIT_SET_TPR = 11;
 export const KVM_EXIT_INTERNAL_ERROR = 17;
 export const KVM_EXIT_IOAPIC_EOI = 26;
 /** @source NUM-3 */
@@ -87,7 +90,22 @@ const kvm_lapic = record('kvm_lapic', 'kvm', 'Shadow local APIC', {
   svr: num(16, 'Spurious-vector register; bit 8 enables the APIC', { source: 'VCPU-4', as: 'hex' }),
   pending_events: bits(8, 'INIT and SIPI that are latched', { source: 'NUM-18', names: ['INIT', 'SIPI'] }),
   sipi_vector: num(8, 'Vector of the last SIPI', { source: 'INIT-6', as: 'hex' }),
+  esr: num(32, 'Error status register: KVM reports no errors', { source: 'x86:LAPIC-2', as: 'hex' }),
   lvt0: num(32, 'LVT LINT0', { source: 'VCPU-4', as: 'hex' }),
+  lvt1: num(32, 'LVT LINT1', { source: 'x86:LAPIC-4', as: 'hex' }),
+  lvtthmr: num(32, 'LVT thermal sensor', { source: 'x86:LAPIC-4', as: 'hex' }),
+  lvtpc: num(32, 'LVT performance counters', { source: 'x86:LAPIC-4', as: 'hex' }),
+  lvterr: num(32, 'LVT error', { source: 'x86:LAPIC-4', as: 'hex' }),
+  lvtcmci: num(32, 'LVT corrected machine checks; there only with CMCI', {
+    source: 'x86:LAPIC-4',
+    as: 'hex',
+  }),
+  lvt0_in_nmi_mode: flag('LINT0 is unmasked in NMI mode: the vCPU uses the NMI watchdog of the PIT', {
+    source: 'x86:LAPIC-40',
+  }),
+  ioapic_handled_vectors: bits(256, 'Vectors whose EOI an I/O APIC wants to know', {
+    source: 'x86:LAPIC-24',
+  }),
   lvtt: num(32, 'LVT timer: vector, mask, mode in bits 18:17', { source: 'TMR-14', as: 'hex' }),
   tmict: num(32, 'Timer initial count', { source: 'TMR-1' }),
   tdcr: num(32, 'Timer divide configuration', { source: 'x86:LAPIC-34', as: 'hex' }),
@@ -133,6 +151,7 @@ const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX
   exit_qualification: num(32, 'Exit qualification', { source: 'EXIT-1', as: 'hex' }),
   guest_physical_address: word64('Guest physical address of an EPT violation', { source: 'EXIT-1' }),
   nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
+  tpr_threshold: num(8, 'TPR threshold: a TPR class below it exits', { source: 'x86:IRQ-8' }),
   eoi_exit_bitmap: bits(256, 'Vectors whose EOI exits', { source: 'EOI-7' }),
 });
 
@@ -185,6 +204,7 @@ const guest_page = record('guest_page', 'kvm', 'A page of guest memory', {
 export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   created: flag('KVM_CREATE_VCPU has made it', { source: 'VCPU-1' }),
   cpuid_x2apic: flag('Its CPUID offers X2APIC', { source: 'VCPU-7' }),
+  cpuid_amd: flag('Its CPUID describes a processor of AMD', { source: 'x86:LAPIC-39' }),
   cpuid_set: flag('KVM_SET_CPUID2 was called', { source: 'VCPU-8' }),
   halt_irqs_blocked: flag('R12 of the last TDVMCALL<HLT>: interrupts were blocked', { source: 'HLT-1' }),
   tdx_state: name(['UNINITIALIZED', 'INITIALIZED'], 'vcpu_tdx.state', { source: 'NUM-29' }),
@@ -211,6 +231,7 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   }),
   interrupt_injected: flag('interrupt.injected', { source: 'tdx:LAPIC-9' }),
   exception_injected: flag('exception.injected', { source: 'tdx:LAPIC-10' }),
+  mcg_cmci: flag('KVM_X86_SETUP_MCE has given it CMCI', { source: 'x86:LAPIC-5' }),
   pv_unhalted: flag('arch.pv.pv_unhalted: a remote-read message ended its HLT', { source: 'x86:LAPIC-7' }),
   smm: flag('HF_SMM_MASK: the vCPU is in SMM, as far as KVM knows', { source: 'tdx:SMI-6' }),
   guest_debug_blockirq: flag('KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:INJ-10' }),
@@ -262,6 +283,7 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
       source: 'x86:LAPIC-31',
     },
   ),
+  vapics_in_nmi_mode: num(8, 'vCPUs whose LINT0 is in NMI mode', { source: 'x86:LAPIC-40' }),
   hypercall_exit: num(32, 'KVM_CAP_EXIT_HYPERCALL: hypercalls that go to userspace, by bit', {
     source: 'HLT-12',
     as: 'hex',

@@ -24,6 +24,8 @@ export interface KvmX86Ops {
   /** Whether the guest could take a maskable interrupt now, as far as KVM knows. */
   interrupt_allowed(m: Machine, vcpu: Ref): boolean;
   enable_irq_window(m: Machine, vcpu: Ref): void;
+  /** Asks to be told when the guest lowers its TPR enough for what waits in the IRR. */
+  update_cr8_intercept(m: Machine, vcpu: Ref): void;
   readonly inject_irq: Routine<'vcpu' | 'vector'>;
   /** Merges PIR into the virtual IRR before entry, where KVM may do so. */
   sync_pir_to_irr(m: Machine, vcpu: Ref): void;

@@ -119,6 +119,38 @@ export const __apic_accept_irq = routine(
   }),
 );
 
+/**
+ * A performance counter of the guest has overflowed: its LVT says what becomes of it. A processor of Intel then masks the
+ * LVT, so that the handler has to unmask it.
+ */
+export const kvm_pmu_deliver_pmi = routine(
+  {
+    name: 'kvm_pmu_deliver_pmi',
+    layer: 'kvm',
+    source: 'x86:LAPIC-39',
+    args: ['vcpu'],
+    steps: {
+      deliver: ['kvm_apic_local_deliver: an unmasked LVT is a message to the own APIC.', 'x86:LAPIC-39'],
+      mask: ['Mask the LVT after an accepted delivery, for a processor of Intel.', 'x86:LAPIC-39'],
+    },
+  },
+  (at) => ({
+    deliver(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const lvtpc = kvm_lapic.lvtpc.get(m, apicOf(vcpu));
+      if (!kvm_apic_present(m, vcpu) || lvtpc & apic.APIC_LVT_MASKED) return m.ret(0);
+      return m.call(at.mask, __apic_accept_irq, vcpu, lvtpc & 0x7ff);
+    },
+    mask(m, l) {
+      const vcpu = l.vcpu as Ref;
+      const ref = apicOf(vcpu);
+      if (m.retval && !kvm_vcpu.cpuid_amd.get(m, vcpu))
+        kvm_lapic.lvtpc.set(m, ref, kvm_lapic.lvtpc.get(m, ref) | apic.APIC_LVT_MASKED);
+      return m.ret(0);
+    },
+  }),
+);
+
 /** As much of the vCPU's local APIC as decides which messages are meant for it. */
 function addressOf(m: Machine, vcpu: Ref): apic.ApicAddress {
   const ref = apicOf(vcpu);
@@ -250,7 +282,6 @@ export const kvm_x2apic_icr_write = routine(
       if (l.low & apic.X2APIC_ICR_RESERVED) return m.ret(1);
       l.low &= ~apic.APIC_ICR_BUSY;
       const logical = l.low & apic.APIC_DEST_LOGICAL ? 2 : 0;
-      kvm_lapic.icr.set(m, apicOf(l.vcpu as Ref), l.dest, l.low);
       m.emit(
         trace.kvm_apic_ipi,
         l.dest,

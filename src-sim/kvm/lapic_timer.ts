@@ -1,7 +1,7 @@
 import type { Ref } from '../machine/layout';
 import { type Machine } from '../machine/machine';
 import { routine } from '../machine/routine';
-import { APIC_SPIV_APIC_ENABLED } from '../platform/apic';
+import { APIC_LVT_MASKED, APIC_SPIV_APIC_ENABLED } from '../platform/apic';
 import { LOCAL_TIMER_VECTOR, onHostIrq, pcpu, sendIpi } from '../platform/pcpu';
 import * as host from './kvm_host';
 import { kvm_lapic, kvm_vcpu } from './kvm_host';
@@ -19,8 +19,7 @@ import { kvm_x86_ops } from './kvm_x86_ops';
 /** The LAPIC timer of arch/x86/kvm/lapic.c: KVM's own emulation on a host hrtimer. @source TMR-1, TMR-2 */
 
 /** LVTT bits 18:17. @source TMR-14 */
-const TIMER_MODE = { ONESHOT: 0, PERIODIC: 1, TSCDEADLINE: 2 } as const;
-const LVT_MASKED = 0x1_0000;
+export const TIMER_MODE = { ONESHOT: 0, PERIODIC: 1, TSCDEADLINE: 2 } as const;
 /** Limits of the timer advance, in nanoseconds; the model's TSC runs at 1 GHz. @source NUM-19 */
 export const LAPIC_TIMER_ADVANCE_NS_INIT = 1000;
 const LAPIC_TIMER_ADVANCE_NS_MAX = 5000;
@@ -29,7 +28,7 @@ const LAPIC_TIMER_ADVANCE_ADJUST_MAX = 10_000;
 const LAPIC_TIMER_ADVANCE_ADJUST_STEP = 8;
 /** Shorter periods are stretched: min_timer_period_us. @source x86:LAPIC-37 */
 const MIN_TIMER_PERIOD_NS = 200_000;
-const timerMode = (m: Machine, apic: Ref): number => (kvm_lapic.lvtt.get(m, apic) >>> 17) & 3;
+export const timerMode = (m: Machine, apic: Ref): number => (kvm_lapic.lvtt.get(m, apic) >>> 17) & 3;
 /** Divider by TDCR bits 3, 1, 0. @source x86:LAPIC-34 */
 function divider(m: Machine, apic: Ref): number {
   const tdcr = kvm_lapic.tdcr.get(m, apic);
@@ -37,17 +36,27 @@ function divider(m: Machine, apic: Ref): number {
   return 1 << (shift & 7);
 }
 
-/** Nanoseconds from TMICT to zero. @source VM-6 */
+/** Length of a tick in nanoseconds: the divided bus clock. @source x86:LAPIC-34, VM-6 */
+const tick = (m: Machine, vcpu: Ref): number =>
+  divider(m, host.apicOf(vcpu)) * host.kvm.apic_bus_cycle_ns.get(m, host.kvmOf(m, vcpu));
+
+/** Nanoseconds from TMICT to zero; a period that is too short is stretched. @source VM-6, x86:LAPIC-37 */
 function ticks(m: Machine, vcpu: Ref): number {
   const apic = host.apicOf(vcpu);
-  return (
-    kvm_lapic.tmict.get(m, apic) * divider(m, apic) * host.kvm.apic_bus_cycle_ns.get(m, host.kvmOf(m, vcpu))
-  );
+  const ns = kvm_lapic.tmict.get(m, apic) * tick(m, vcpu);
+  return timerMode(m, apic) === TIMER_MODE.PERIODIC ? Math.max(ns, MIN_TIMER_PERIOD_NS) : ns;
+}
+
+/** TMCCT: what is left of the count; 0 in TSC-deadline mode. @source TMR-20, x86:LAPIC-34, x86:LAPIC-35 */
+export function currentCount(m: Machine, vcpu: Ref): number {
+  const apic = host.apicOf(vcpu);
+  if (!kvm_lapic.timer_armed.get(m, apic) || timerMode(m, apic) === TIMER_MODE.TSCDEADLINE) return 0;
+  return Math.max(0, Math.ceil((kvm_lapic.timer_at.get(m, apic) - m.now) / tick(m, vcpu)));
 }
 
 function lvttDeliverable(m: Machine, apic: Ref): boolean {
   const enabled = (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) !== 0;
-  return enabled && (kvm_lapic.lvtt.get(m, apic) & LVT_MASKED) === 0;
+  return enabled && (kvm_lapic.lvtt.get(m, apic) & APIC_LVT_MASKED) === 0;
 }
 
 /** Stops the timer and forgets an expiry that is only pending. What is in the PIR already stays. @source TMR-13 */
@@ -181,9 +190,8 @@ onHostIrq(LOCAL_TIMER_VECTOR, (m, cpu) => {
     kvm_lapic.timer_due.set(m, apic, 0);
     apic_timer_expired(m, vcpu, true);
     if (timerMode(m, apic) === TIMER_MODE.PERIODIC) {
-      const period = Math.max(ticks(m, vcpu), MIN_TIMER_PERIOD_NS);
       const pending = kvm_lapic.timer_pending.get(m, apic);
-      arm(m, vcpu, kvm_lapic.timer_at.get(m, apic) + period);
+      arm(m, vcpu, kvm_lapic.timer_at.get(m, apic) + ticks(m, vcpu));
       kvm_lapic.timer_pending.set(m, apic, pending);
     }
   }
@@ -222,11 +230,11 @@ export function hasDeliverableTimer(m: Machine, vcpu: Ref): boolean {
   return kvm_lapic.timer_pending.get(m, apic) > 0 && lvttDeliverable(m, apic);
 }
 
-/** Registers that the guest programs. @source TMR-1 */
+/** Registers that the guest programs; LVTT is an LVT like the others, `lapic_reg.ts`. @source TMR-1 */
 export const TIMER_REGISTERS = { LVTT: 0x832, TMICT: 0x838, TDCR: 0x83e, TSC_DEADLINE: 0x6e0 } as const;
 
 /**
- * The guest writes a timer register, on the vCPU's own thread. An APICv-active vCPU whose deadline is past gets its
+ * The guest writes a register that starts the timer or sets its speed, on the vCPU's own thread. An APICv-active vCPU whose deadline is past gets its
  * vector at once (TMR-15); without APICv the expiry is pending and the loop delivers it.
  */
 export const kvm_lapic_timer_write = routine(
@@ -247,13 +255,6 @@ export const kvm_lapic_timer_write = routine(
       const value = l.value >>> 0;
       let expired = false;
       switch (l.msr) {
-        case TIMER_REGISTERS.LVTT: {
-          const before = timerMode(m, apic);
-          const disabled = (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) === 0;
-          kvm_lapic.lvtt.set(m, apic, (value & 0x7_10ff) | (disabled ? LVT_MASKED : 0));
-          if (timerMode(m, apic) !== before) cancel_apic_timer(m, vcpu);
-          break;
-        }
         case TIMER_REGISTERS.TDCR:
           kvm_lapic.tdcr.set(m, apic, value & 0xb);
           break;

@@ -7,8 +7,8 @@ import { KVM_EXIT } from '../machine/machine';
 /** VMX exit reasons, basic. @source NUM-11 */
 export const EXIT_REASON: Readonly<Record<number, string>> = {
   0: 'EXCEPTION_NMI', 1: 'EXTERNAL_INTERRUPT', 2: 'TRIPLE_FAULT', 3: 'INIT_SIGNAL', 4: 'SIPI_SIGNAL', 6: 'OTHER_SMI',
-  7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 9: 'TASK_SWITCH', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 30: 'IO_INSTRUCTION',
-  31: 'MSR_READ', 32: 'MSR_WRITE', 33: 'INVALID_STATE', 34: 'MSR_LOAD_FAIL', 41: 'MCE_DURING_VMENTRY', 74: 'BUS_LOCK',
+  7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 9: 'TASK_SWITCH', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 28: 'CR_ACCESS', 30: 'IO_INSTRUCTION',
+  31: 'MSR_READ', 32: 'MSR_WRITE', 33: 'INVALID_STATE', 34: 'MSR_LOAD_FAIL', 41: 'MCE_DURING_VMENTRY', 43: 'TPR_BELOW_THRESHOLD', 74: 'BUS_LOCK',
   75: 'NOTIFY', 45: 'EOI_INDUCED', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
 }; // prettier-ignore
 /** As kvm_exit prints it: a failed entry carries a flag. Its number is the basic reason + FAILED. @source NUM-10 */

@@ -3,7 +3,7 @@ import { thread, type Machine } from '../machine/machine';
 import { guest_cpu } from '../guest/cpu';
 import { E, routine } from '../machine/routine';
 import { enableIrqs, pcpu } from '../platform/pcpu';
-import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
+import { APIC_DEFAULT_PHYS_BASE, APIC_SPIV_APIC_ENABLED, MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
 import {
   __kvm_set_or_clear_apicv_inhibit,
   __kvm_vcpu_update_apicv,
@@ -13,7 +13,9 @@ import {
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat, variant } from './kvm_host';
 import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu, warnOnce } from './kvm_main';
-import { kvm_apic_accept_events } from './lapic';
+import { vcpu_scan_ioapic } from './irq_comm';
+import { kvm_apic_accept_events, kvm_pmu_deliver_pmi } from './lapic';
+import { kvm_apic_get_state, kvm_apic_set_state } from './lapic_state';
 import { hasDeliverableTimer, kvm_apic_inject_pending_timer_irqs } from './lapic_timer';
 import { reply } from './reply';
 import { kvm_vcpu_wakeup, mp_state_read } from './trace';
@@ -56,7 +58,7 @@ export const vcpu_enter_guest = routine(
     args: ['vcpu'],
     steps: {
       requests: [
-        'Serve the requests: dead VM, triple fault, NMI, SMI, EOI of a level-triggered vector, APICv.',
+        'Serve the requests: dead VM, triple fault, PMI, SMI, NMI, EOI of a level-triggered vector, APICv.',
         'RUN-6',
       ],
       events: ['If KVM_REQ_EVENT was raised or userspace wants a window, process INIT and SIPI.', 'RUN-7'],
@@ -85,13 +87,14 @@ export const vcpu_enter_guest = routine(
         kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_SHUTDOWN);
         return m.ret(0);
       }
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_PMI)) return m.call(at.requests, kvm_pmu_deliver_pmi, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_SMI)) process_smi(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_NMI)) process_nmi(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_IOAPIC_EOI_EXIT)) {
         kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_IOAPIC_EOI); // x86:LAPIC-25
         return m.ret(0);
       }
-      if (kvm_check_request(m, vcpu, host.KVM_REQ_SCAN_IOAPIC)) kvm_x86_ops.load_eoi_exitmap(m, vcpu);
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_SCAN_IOAPIC)) vcpu_scan_ioapic(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_APICV_UPDATE))
         return m.call(at.events, __kvm_vcpu_update_apicv, vcpu);
       return at.events;
@@ -113,6 +116,7 @@ export const vcpu_enter_guest = routine(
     irqs_off(m, l) {
       l.immediate_exit = l.injecting ? m.retval : 0;
       if (l.window) kvm_x86_ops.enable_irq_window(m, l.vcpu as Ref);
+      if (l.injecting) update_cr8_intercept(m, l.vcpu as Ref);
       pcpu.irqs_off.set(m, thisCpu(m), 1);
       return at.in_guest_mode;
     },
@@ -251,6 +255,13 @@ export const vcpu_run = routine(
     },
   }),
 );
+
+/** Without APICv KVM must notice when the TPR falls. @source x86:IRQ-8 */
+function update_cr8_intercept(m: Machine, vcpu: Ref): void {
+  const apic = host.apicOf(vcpu);
+  if (!lapic_in_kernel(m, vcpu) || kvm_lapic.apicv_active.get(m, apic)) return;
+  if (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) kvm_x86_ops.update_cr8_intercept(m, vcpu);
+}
 
 function windowWanted(m: Machine, vcpu: Ref): boolean {
   return kvm_run.request_interrupt_window.get(m, host.runOf(vcpu)) === 1;
@@ -444,8 +455,12 @@ function apicProtected(m: Machine, vcpu: Ref): boolean {
 export const kvm_vcpu_ioctl_set_lapic = ioctl(
   'kvm_vcpu_ioctl_set_lapic',
   'tdx:LAPIC-1',
-  'Refuse when the guest APIC is protected.',
-  (m, vcpu) => (!lapic_in_kernel(m, vcpu) || apicProtected(m, vcpu) ? E('EINVAL') : 0),
+  'Refuse when the guest APIC is protected, else take over the page.',
+  (m, vcpu) => {
+    if (!lapic_in_kernel(m, vcpu) || apicProtected(m, vcpu)) return E('EINVAL');
+    kvm_apic_set_state(m, vcpu);
+    return 0;
+  },
 );
 
 /** KVM_SET_SREGS: the APIC base moves with it. A base that is not the default inhibits APICv. @source tdx:LAPIC-4, APICV-10 */
@@ -532,10 +547,12 @@ export const kvm_vcpu_ioctl_interrupt = ioctl(
 export const kvm_vcpu_ioctl_get_lapic = ioctl(
   'kvm_vcpu_ioctl_get_lapic',
   'tdx:LAPIC-1',
-  'Refuse when the guest APIC is protected.',
+  'Refuse when the guest APIC is protected, else merge what is posted into the IRR and report the page.',
   (m, vcpu) => {
-    if (!lapic_in_kernel(m, vcpu)) return E('EINVAL');
-    return apicProtected(m, vcpu) ? E('EINVAL') : 0;
+    if (!lapic_in_kernel(m, vcpu) || apicProtected(m, vcpu)) return E('EINVAL');
+    kvm_x86_ops.sync_pir_to_irr(m, vcpu);
+    kvm_apic_get_state(m, vcpu);
+    return 0;
   },
 );
 
@@ -546,6 +563,17 @@ export const kvm_vcpu_ioctl_x86_set_mce = ioctl(
   "CR4.MCE as KVM knows it is 0: a TD's is protected, no plain guest of the model sets it. KVM_REQ_TRIPLE_FAULT.",
   (m, vcpu) => {
     kvm_make_request(m, vcpu, host.KVM_REQ_TRIPLE_FAULT);
+    return 0;
+  },
+);
+
+/** KVM_X86_SETUP_MCE: with CMCI the local APIC has a seventh LVT. @source x86:LAPIC-5 */
+export const kvm_vcpu_ioctl_x86_setup_mce = ioctl(
+  'kvm_vcpu_ioctl_x86_setup_mce',
+  'x86:LAPIC-5',
+  'Store whether the vCPU reports corrected machine checks by interrupt.',
+  (m, vcpu, cmci) => {
+    kvm_vcpu.mcg_cmci.set(m, vcpu, cmci);
     return 0;
   },
 );
@@ -569,14 +597,19 @@ export const kvm_vcpu_ioctl_smi = ioctl(
   kvm_inject_smi,
 );
 
-/** KVM_SET_CPUID2: whether the table offers X2APIC is all that matters here. @source VCPU-7 */
+/** What of the CPUID table matters here, by bit of the ioctl's argument. */
+export const CPUID_X2APIC = 1;
+export const CPUID_AMD = 2;
+
+/** KVM_SET_CPUID2: whether the table offers X2APIC, and whose processor it describes. @source VCPU-7, x86:LAPIC-39 */
 export const kvm_vcpu_ioctl_set_cpuid2 = ioctl(
   'kvm_vcpu_ioctl_set_cpuid2',
   'VCPU-7',
   'Store the CPUID table.',
-  (m, vcpu, x2apic) => {
+  (m, vcpu, table) => {
     kvm_vcpu.cpuid_set.set(m, vcpu, 1);
-    kvm_vcpu.cpuid_x2apic.set(m, vcpu, x2apic);
+    kvm_vcpu.cpuid_x2apic.set(m, vcpu, table & CPUID_X2APIC ? 1 : 0);
+    kvm_vcpu.cpuid_amd.set(m, vcpu, table & CPUID_AMD ? 1 : 0);
     return 0;
   },
 );

@@ -1,21 +1,26 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { MSR_INDEX } from '../names';
-import { apicOf, is_td_vcpu, kvm, kvm_lapic, kvm_vcpu, kvmOf } from './kvm_host';
-import { TIMER_REGISTERS } from './lapic_timer';
+import * as apic from '../platform/apic';
+import { apicOf, is_td_vcpu, kvm_lapic } from './kvm_host';
+import { kvm_lapic_lvt_supported, kvm_lapic_reg_read } from './lapic_reg';
+import { lapic_in_kernel } from './x86_events';
+import { TIMER_MODE, timerMode, TIMER_REGISTERS } from './lapic_timer';
 
 /** MSRs that KVM emulates: kvm_get_msr_common and kvm_x2apic_msr_read, and what a TD may use of them. */
 
-const X2APIC_FIRST = 0x800;
-const X2APIC_LAST = 0x8ff;
-/** x2APIC registers that exist, besides the groups of ISR, TMR and IRR. @source NUM-17 */
+/** Registers that exist in x2APIC mode, besides the groups of ISR, TMR and IRR. @source NUM-17, x86:LAPIC-1 to x86:LAPIC-4 */
 const X2APIC_REGISTERS: ReadonlySet<number> = new Set([
-  0x802, 0x803, 0x808, 0x80a, 0x80b, 0x80d, 0x80f, 0x828, 0x82f, 0x830, 0x832, 0x833, 0x834, 0x835, 0x836, 0x837, 0x838,
-  0x839, 0x83e, 0x83f,
+  apic.APIC_ID, apic.APIC_LVR, apic.APIC_TASKPRI, apic.APIC_PROCPRI, apic.APIC_EOI, apic.APIC_LDR, apic.APIC_SPIV,
+  apic.APIC_ESR, apic.APIC_LVTCMCI, apic.APIC_ICR, apic.APIC_LVTT, apic.APIC_LVTTHMR, apic.APIC_LVTPC, apic.APIC_LVT0,
+  apic.APIC_LVT1, apic.APIC_LVTERR, apic.APIC_TMICT, apic.APIC_TMCCT, apic.APIC_TDCR, apic.APIC_SELF_IPI,
 ]); // prettier-ignore
 /** Registers that can only be written, and only be read. @source SDM */
-const WRITE_ONLY: ReadonlySet<number> = new Set([0x80b, 0x83f]);
-const READ_ONLY: ReadonlySet<number> = new Set([0x802, 0x803, 0x80a, 0x80d, 0x839]);
+const WRITE_ONLY: ReadonlySet<number> = new Set([apic.APIC_EOI, apic.APIC_SELF_IPI]);
+const READ_ONLY: ReadonlySet<number> = new Set([
+  apic.APIC_ID, apic.APIC_LVR, apic.APIC_PROCPRI, apic.APIC_LDR, apic.APIC_TMCCT,
+]); // prettier-ignore
+const isGroup = (offset: number): boolean => offset >= apic.APIC_ISR && offset < apic.APIC_ESR;
 
 /** MSRs outside the x2APIC range that a TD may use, as far as the model has them; MTRRs and machine-check banks are ranges. @source PI-34, RUN-17 */
 const TDX_EMULATED: ReadonlySet<number> = new Set([
@@ -32,7 +37,7 @@ const PLAIN: ReadonlySet<number> = new Set([MSR_INDEX.IA32_SMBASE, MSR_INDEX.IA3
  * @source PI-34; tdx.c: tdx_has_emulated_msr
  */
 export function tdx_has_emulated_msr(msr: number): boolean {
-  if (msr < X2APIC_FIRST || msr > X2APIC_LAST) return TDX_EMULATED.has(msr);
+  if (!apic.isX2apicMsr(msr)) return TDX_EMULATED.has(msr);
   const caught = [MSR_INDEX.X2APIC_TPR, MSR_INDEX.X2APIC_PPR, MSR_INDEX.X2APIC_EOI, 0x810, 0x818, 0x820];
   return !(caught as readonly number[]).includes(msr);
 }
@@ -42,72 +47,50 @@ function tdx_is_read_only_msr(msr: number): boolean {
   return msr === MSR_INDEX.IA32_APIC_BASE || msr === MSR_INDEX.EFER || msr === MSR_INDEX.IA32_FEAT_CTL;
 }
 
-function exists(msr: number, td: boolean): boolean {
-  if (msr < X2APIC_FIRST || msr > X2APIC_LAST) return TDX_EMULATED.has(msr) || (!td && PLAIN.has(msr));
-  return X2APIC_REGISTERS.has(msr) || (msr >= 0x810 && msr <= 0x827);
+function exists(m: Machine, vcpu: Ref, msr: number): boolean {
+  if (!apic.isX2apicMsr(msr)) return TDX_EMULATED.has(msr) || (!is_td_vcpu(m, vcpu) && PLAIN.has(msr));
+  if (!lapic_in_kernel(m, vcpu)) return false;
+  const offset = apic.apicOffset(msr);
+  return isGroup(offset) || (X2APIC_REGISTERS.has(offset) && kvm_lapic_lvt_supported(m, vcpu, offset));
 }
 
 /** Whether KVM lets the vCPU, or userspace for it, read the MSR. @source RUN-17, PI-34 */
 export function kvm_can_get_msr(m: Machine, vcpu: Ref, msr: number): boolean {
-  const td = is_td_vcpu(m, vcpu);
-  if (td && !tdx_has_emulated_msr(msr)) return false;
-  return exists(msr, td) && !WRITE_ONLY.has(msr);
+  if (is_td_vcpu(m, vcpu) && !tdx_has_emulated_msr(msr)) return false;
+  return exists(m, vcpu, msr) && !(apic.isX2apicMsr(msr) && WRITE_ONLY.has(apic.apicOffset(msr)));
 }
 
 /** Whether KVM lets it be written. @source RUN-17, PI-34 */
 export function kvm_can_set_msr(m: Machine, vcpu: Ref, msr: number): boolean {
   const td = is_td_vcpu(m, vcpu);
   if (td && (tdx_is_read_only_msr(msr) || !tdx_has_emulated_msr(msr))) return false;
-  return exists(msr, td) && !READ_ONLY.has(msr) && !(msr >= 0x810 && msr <= 0x827);
+  if (!exists(m, vcpu, msr)) return false;
+  if (!apic.isX2apicMsr(msr)) return true;
+  const offset = apic.apicOffset(msr);
+  return !READ_ONLY.has(offset) && !isGroup(offset);
 }
 
-/** Low half of an MSR that `kvm_can_get_msr` allows; the high half of all of them is 0 in the model. */
+/** Low half of an MSR that `kvm_can_get_msr` allows. */
 export function kvm_get_msr(m: Machine, vcpu: Ref, msr: number): number {
-  const apic = apicOf(vcpu);
-  const id = kvm_vcpu.id.get(m, vcpu);
+  if (apic.isX2apicMsr(msr)) return kvm_lapic_reg_read(m, vcpu, apic.apicOffset(msr));
+  const ref = apicOf(vcpu);
   switch (msr) {
     case MSR_INDEX.IA32_APIC_BASE:
-      return kvm_lapic.base.get(m, apic);
+      return kvm_lapic.base.get(m, ref);
     case MSR_INDEX.IA32_FEAT_CTL:
       return 1; // FEAT_CTL_LOCKED, without LMCE
     case MSR_INDEX.EFER:
       return 0xd01; // SCE, LME, LMA, NX: VCPU-3
-    case 0x802:
-      return id;
-    case 0x803:
-      return 0x0005_0014; // six LVTs, version 0x14
-    case 0x80d:
-      return (((id >> 4) << 16) | (1 << (id & 15))) >>> 0;
-    case 0x80f:
-      return kvm_lapic.svr.get(m, apic);
-    case 0x835:
-      return kvm_lapic.lvt0.get(m, apic);
-    case 0x836:
-    case 0x837:
-    case 0x833:
-    case 0x834:
-      return 0x1_0000;
-    case TIMER_REGISTERS.LVTT:
-      return kvm_lapic.lvtt.get(m, apic);
-    case TIMER_REGISTERS.TMICT:
-      return kvm_lapic.tmict.get(m, apic);
-    case 0x839:
-      return currentCount(m, vcpu);
-    case TIMER_REGISTERS.TDCR:
-      return kvm_lapic.tdcr.get(m, apic);
-    case TIMER_REGISTERS.TSC_DEADLINE:
-      return kvm_lapic.tscdeadline.get(m, apic) % 0x1_0000_0000;
+    case TIMER_REGISTERS.TSC_DEADLINE: // 0 in other modes: x86:LAPIC-35
+      return timerMode(m, ref) === TIMER_MODE.TSCDEADLINE
+        ? kvm_lapic.tscdeadline.get(m, ref) % 0x1_0000_0000
+        : 0;
     default:
-      return 0; // shadow ISR, TMR, IRR, TPR, ESR, and MSRs that nobody has written
+      return 0; // MSRs that nobody has written
   }
 }
 
-/** TMCCT: what is left of the count, in ticks of the divided bus clock. @source TMR-20, x86:LAPIC-34 */
-function currentCount(m: Machine, vcpu: Ref): number {
-  const apic = apicOf(vcpu);
-  if (!kvm_lapic.timer_armed.get(m, apic)) return 0;
-  const tdcr = kvm_lapic.tdcr.get(m, apic);
-  const shift = ((tdcr & 3) | ((tdcr & 8) >> 1)) + 1;
-  const tick = kvm.apic_bus_cycle_ns.get(m, kvmOf(m, vcpu)) * (1 << (shift & 7));
-  return Math.max(0, Math.ceil((kvm_lapic.timer_at.get(m, apic) - m.now) / tick));
+/** High half; only the ICR has one. @source x86:LAPIC-14 */
+export function kvm_get_msr_high(m: Machine, vcpu: Ref, msr: number): number {
+  return msr === apic.MSR_X2APIC_ICR ? kvm_lapic.icr.hi(m, apicOf(vcpu)) : 0;
 }

@@ -9,6 +9,7 @@ import {
 } from '../platform/apic';
 import { apicOf, kvm_lapic, kvm_regs, KVM_REQ_EVENT, kvm_vcpu, regsOf } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
+import { resetLvts } from './lapic_reg';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { vcpu_reset } from './trace';
 import { lapic_in_kernel } from './x86_events';
@@ -30,7 +31,6 @@ function kvm_lapic_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   }
   kvm_lapic.timer_armed.set(m, ref, 0); // the reset cancels the timer: x86:SIPI-17
   kvm_lapic.timer_pending.set(m, ref, 0);
-  kvm_lapic.lvtt.set(m, ref, 0x1_0000);
   kvm_lapic.tmict.set(m, ref, 0);
   kvm_lapic.tdcr.set(m, ref, 0);
   kvm_lapic.tscdeadline.set(m, ref, 0);
@@ -39,7 +39,7 @@ function kvm_lapic_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   kvm_lapic.dfr.set(m, ref, APIC_DFR_FLAT);
   kvm_lapic.tmr.clearAll(m, ref);
   kvm_lapic.icr.set(m, ref, 0, 0);
-  kvm_lapic.lvt0.set(m, ref, bsp ? 0x700 : 0x10000);
+  resetLvts(m, vcpu, bsp);
 }
 
 /**

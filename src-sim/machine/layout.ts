@@ -207,6 +207,10 @@ export class Bits extends Field {
     }
     return -1;
   }
+  /** Makes this field what `from`, of a field as wide, is. */
+  copy(s: Views, r: number, from: Bits, fromRef: number): void {
+    s.u8.copyWithin(r + this.byte, fromRef + from.byte, fromRef + from.byte + (this.bits >> 3));
+  }
   /** ORs every bit of `from` (of a field as wide) into this one and clears it there. */
   take(s: Views, r: number, from: Bits, fromRef: number): void {
     for (let i = 0; i < this.bits >> 3; i++) {

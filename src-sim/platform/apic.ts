@@ -95,7 +95,65 @@ export const MSR_IA32_APICBASE_BSP = 0x100;
 export const X2APIC_ENABLE = 0x400;
 export const MSR_IA32_APICBASE_ENABLE = 0x800;
 
+/** Registers by their xAPIC offset. ISR, TMR and IRR have eight of 32 vectors each. @source x86:LAPIC-1 to x86:LAPIC-4 */
+export const APIC_ID = 0x20;
+export const APIC_LVR = 0x30;
+export const APIC_TASKPRI = 0x80;
+export const APIC_PROCPRI = 0xa0;
+export const APIC_EOI = 0xb0;
+export const APIC_LDR = 0xd0;
+export const APIC_DFR = 0xe0;
+export const APIC_SPIV = 0xf0;
+export const APIC_ISR = 0x100;
+export const APIC_TMR = 0x180;
+export const APIC_IRR = 0x200;
+export const APIC_ESR = 0x280;
+export const APIC_LVTCMCI = 0x2f0;
+export const APIC_ICR = 0x300;
+export const APIC_ICR2 = 0x310;
+export const APIC_LVTT = 0x320;
+export const APIC_LVTTHMR = 0x330;
+export const APIC_LVTPC = 0x340;
+export const APIC_LVT0 = 0x350;
+export const APIC_LVT1 = 0x360;
+export const APIC_LVTERR = 0x370;
+export const APIC_TMICT = 0x380;
+export const APIC_TMCCT = 0x390;
+export const APIC_TDCR = 0x3e0;
+export const APIC_SELF_IPI = 0x3f0;
+
+const FIRST_X2APIC_MSR = 0x800;
+/** Whether the MSR is one of the x2APIC range. @source NUM-17 */
+export const isX2apicMsr = (msr: number): boolean => msr >= FIRST_X2APIC_MSR && msr <= 0x8ff;
+/** The x2APIC MSR of a register. @source x86:LAPIC-1 */
+export const x2apicMsr = (offset: number): number => FIRST_X2APIC_MSR + (offset >> 4);
+/** The register of an x2APIC MSR. */
+export const apicOffset = (msr: number): number => (msr - FIRST_X2APIC_MSR) << 4;
+
 /** MSR numbers. @source NUM-17 */
-export const MSR_X2APIC_SVR = 0x80f;
-export const MSR_X2APIC_ICR = 0x830;
+export const MSR_X2APIC_EOI = x2apicMsr(APIC_EOI);
+export const MSR_X2APIC_SVR = x2apicMsr(APIC_SPIV);
+export const MSR_X2APIC_ICR = x2apicMsr(APIC_ICR);
+
+/** SVR: bits that exist; bit 8 enables the APIC; bit 12 keeps EOIs from the I/O APICs, where the version says so. */
+export const APIC_SPIV_MASK = 0x3ff;
 export const APIC_SPIV_APIC_ENABLED = 0x100;
+export const APIC_SPIV_DIRECTED_EOI = 0x1000;
+/** Version register: integrated APIC; bit 24: directed EOI. @source x86:LAPIC-5 */
+export const APIC_VERSION = 0x14;
+export const APIC_LVR_DIRECTED_EOI = 0x100_0000;
+
+/** Fields of an LVT. @source x86:LAPIC-12, x86:LAPIC-13 */
+export const APIC_LVT_MASKED = 0x1_0000;
+const APIC_SEND_PENDING = 0x1000;
+const APIC_MODE_MASK = 0x700;
+const APIC_LVT_TIMER_MODE = 0x6_0000;
+const APIC_LVT_PIN = 0xe000;
+const LVT_MASK = APIC_LVT_MASKED | APIC_SEND_PENDING | 0xff;
+/** Which bits of each LVT exist: a pin has polarity, remote IRR and trigger mode, the timer its mode. */
+export const LVT_BITS = {
+  TIMER: LVT_MASK | APIC_LVT_TIMER_MODE,
+  SENSOR: LVT_MASK | APIC_MODE_MASK,
+  PIN: LVT_MASK | APIC_MODE_MASK | APIC_LVT_PIN,
+  ERROR: LVT_MASK,
+} as const;

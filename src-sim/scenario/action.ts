@@ -82,6 +82,10 @@ export const ACTIONS = {
     KVM_SET_CPUID2: declare('Gives the vCPU its CPUID table.', 'VCPU-7', {
       ...onVcpu,
       x2apic: z.boolean().default(true).meta({ description: 'Whether CPUID offers X2APIC' }),
+      vendor: z
+        .enum(['INTEL', 'AMD'])
+        .optional()
+        .meta({ description: 'Whose processor the table describes; INTEL unless given' }),
     }),
     KVM_TDX_INIT_VCPU: declare('Creates the vCPU in the TDX module and initializes it.', 'VCPU-9', onVcpu),
     KVM_TDX_INIT_MEM_REGION: declare('Adds and measures initial memory of the TD.', 'VCPU-11', onVcpu),
@@ -92,6 +96,10 @@ export const ACTIONS = {
       sync_regs: Bit.optional().meta({ description: 'Any bit in kvm_valid_regs or kvm_dirty_regs' }),
     }),
     KVM_X86_SET_MCE: declare('Injects an uncorrected machine check into the vCPU.', 'tdx:LAPIC-15', onVcpu),
+    KVM_X86_SETUP_MCE: declare('Sets up machine checks of the vCPU.', 'x86:LAPIC-5', {
+      ...onVcpu,
+      cmci: z.boolean().default(true).meta({ description: 'MCG_CMCI_P: corrected ones raise an interrupt' }),
+    }),
     KVM_TDX_CAPABILITIES: declare('Asks what a TD may be configured with; possible at any time.', 'VM-21', {
       ...onVm,
       nent: z.int().min(0).max(256).default(256).meta({ description: 'Room in the CPUID array' }),
@@ -178,7 +186,20 @@ export const ACTIONS = {
     KVM_GET_REGS: declare('Reads general registers.', 'RUN-16', onVcpu),
     KVM_GET_SREGS: declare('Reads segment and control registers.', 'RUN-16', onVcpu),
     KVM_GET_LAPIC: declare('Reads the local APIC page.', 'tdx:LAPIC-1', onVcpu),
-    KVM_SET_LAPIC: declare('Writes the local APIC page.', 'tdx:LAPIC-1', onVcpu),
+    KVM_SET_LAPIC: declare(
+      'Writes the local APIC page back, as it is, with the given registers changed.',
+      'tdx:LAPIC-1',
+      {
+        ...onVcpu,
+        tpr: z.int().min(0).max(255).optional().meta({ description: 'TPR' }),
+        svr: z.int().min(0).max(0x1ff).optional().meta({ description: 'SVR' }),
+        ldr: z.int().min(0).max(255).optional().meta({ description: 'LDR bits 31:24, for xAPIC mode' }),
+        dfr: z.int().min(0).max(0xffff_ffff).optional().meta({ description: 'DFR, for xAPIC mode' }),
+        lvt0: z.int().min(0).max(0x1_ffff).optional().meta({ description: 'LVT LINT0' }),
+        irr: Vector.optional().meta({ description: 'A vector that is set in the IRR' }),
+        isr: Vector.optional().meta({ description: 'A vector that is set in the ISR' }),
+      },
+    ),
     KVM_SET_SREGS: declare('Writes segment and control registers and the APIC base.', 'tdx:LAPIC-4', {
       ...onVcpu,
       apic_base: z
@@ -300,6 +321,19 @@ export const ACTIONS = {
         stay: z.boolean().default(true).meta({ description: 'true: it stays until IRET' }),
       },
     ),
+    IRQ_HANDLER: declare(
+      "Whether the guest's interrupt handlers end by themselves with an EOI, or stay until the guest writes EOI.",
+      'x86:LAPIC-20',
+      { ...onVcpu, stay: z.boolean().default(true).meta({ description: 'true: they stay until EOI' }) },
+    ),
+    EOI: declare('The guest writes the EOI register (MSR 0x80B).', 'x86:LAPIC-24', {
+      ...onVcpu,
+      value: Word.meta({ description: 'Value written; nobody looks at it' }),
+    }),
+    CR8: declare('The guest moves a task priority to CR8.', 'x86:LAPIC-22', {
+      ...onVcpu,
+      value: z.int().min(0).max(15).meta({ description: 'TPR bits 7:4, 0 to 15' }),
+    }),
     IF: declare('The guest enables or disables interrupts: STI, CLI.', 'SDM', {
       ...onVcpu,
       enabled: z.boolean(),
@@ -413,6 +447,7 @@ export const ACTIONS = {
     }),
     NMI: declare('A host NMI hits the CPU on which the vCPU runs.', 'tdx:NMI-20', onVcpu),
     SMI: declare('An SMI hits the CPU on which the vCPU runs.', 'tdx:SMI-10', onVcpu),
+    PMI: declare('A performance counter of a plain guest overflows.', 'x86:LAPIC-39', onVcpu),
     MCE: declare(
       'A machine check hits the CPU; with eMCA morphing it arrives as an MSMI.',
       'tdx:SMI-13',

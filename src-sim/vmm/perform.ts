@@ -6,25 +6,40 @@ import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
 import {
-  guestOf, kvm, KVM_MP_STATE_HALTED, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
+  guestOf, is_td_vcpu, kvm, KVM_MP_STATE_HALTED, KVM_REQ_PMI, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
 } from '../kvm/kvm_host'; // prettier-ignore
 import * as run from '../kvm/kvm_run';
 import { kvm_intel_load } from '../kvm/vmx/bring_up';
 import { tdx_no_vcpus_enter } from '../kvm/vmx/tdx';
 import { vcpuIoctl, vmIoctl, type VcpuIoctlName, type VmIoctlName } from '../kvm/ioctls';
-import { kvm_vcpu_ioctl, kvm_vcpu_wake_up, kvm_vm_ioctl } from '../kvm/kvm_main';
+import {
+  kvm_make_request,
+  kvm_vcpu_ioctl,
+  kvm_vcpu_kick_now,
+  kvm_vcpu_wake_up,
+  kvm_vm_ioctl,
+} from '../kvm/kvm_main';
+import { kvm_apic_get_state, lapicBuffer } from '../kvm/lapic_state';
+import { kvm_lapic_state } from '../kvm/reply';
+import { lapic_in_kernel } from '../kvm/x86_events';
 import * as ops from '../kvm/kvm_x86_ops';
 import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
 import { kvm_set_irq, packRoute } from '../kvm/irq_comm';
 import { iommuPosts } from '../kvm/vmx/posted_intr';
 import { packCapabilities } from '../kvm/vmx/tdx';
-import { RUN_IMMEDIATE_EXIT, RUN_REQUEST_INTERRUPT_WINDOW, RUN_SYNC_REGS } from '../kvm/x86';
+import {
+  CPUID_AMD,
+  CPUID_X2APIC,
+  RUN_IMMEDIATE_EXIT,
+  RUN_REQUEST_INTERRUPT_WINDOW,
+  RUN_SYNC_REGS,
+} from '../kvm/x86';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { packVcpuEvents } from '../kvm/x86_vcpu_events';
 import {
   CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, MSR_INDEX, SEAMCALL_LEAVES, SEAMCALL_STATUS, SHORTHANDS, TDVMCALL_STATUS, type MsrName,
 } from '../names'; // prettier-ignore
-import { icrLow, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
+import { icrLow, MSR_X2APIC_EOI, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platform/apic';
 import { host_nmi_handled, host_nmi_nested, smi_handled } from '../kvm/trace';
 import { inNonRoot, pcpu, SEAM_NON_ROOT, SEAM_ROOT, sendIpi } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
@@ -124,6 +139,24 @@ function instruct({ m, vcpu }: Target, op: number, msr = 0, hi = 0, lo = 0): Why
   return null;
 }
 
+/** The page that the VMM has read, with the registers that it changes. */
+function fillLapicBuffer({ m, vcpu }: Target, a: ActionOf<'vmm', 'KVM_SET_LAPIC'>): void {
+  if (!lapic_in_kernel(m, vcpu)) return;
+  kvm_apic_get_state(m, vcpu);
+  const to = lapicBuffer(m);
+  if (a.tpr !== undefined) kvm_lapic_state.tpr.set(m, to, a.tpr);
+  if (a.svr !== undefined) kvm_lapic_state.svr.set(m, to, a.svr);
+  if (a.ldr !== undefined) kvm_lapic_state.ldr.set(m, to, a.ldr * 0x100_0000);
+  if (a.dfr !== undefined) kvm_lapic_state.dfr.set(m, to, a.dfr);
+  if (a.lvt0 !== undefined) kvm_lapic_state.lvt0.set(m, to, a.lvt0);
+  if (a.irr !== undefined) kvm_lapic_state.irr.set(m, to, a.irr);
+  if (a.isr !== undefined) kvm_lapic_state.isr.set(m, to, a.isr);
+}
+
+/** WRMSR of a value that may have 53 bits. */
+const wrmsr = (t: Target, msr: number, value: number): Why | null =>
+  instruct(t, cpu.OP_WRMSR, msr, Math.floor(value / 0x1_0000_0000), value % 0x1_0000_0000);
+
 /** An event of the physical CPU: guest code that runs there meets it at its next instruction boundary. */
 function physical(m: Machine, vcpu: Ref, raise: (cpuRef: Ref) => void): null {
   const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
@@ -161,7 +194,8 @@ const BEGIN: BeginTable = {
     KVM_TDX_INIT_VM: tdxVm(ops.KVM_TDX_INIT_VM),
     KVM_TDX_FINALIZE_VM: tdxVm(ops.KVM_TDX_FINALIZE_VM),
     KVM_CREATE_VCPU: (t) => vmCall(t, 'KVM_CREATE_VCPU', t.vcpu),
-    KVM_SET_CPUID2: (t, { x2apic }) => vcpuCall(t, 'KVM_SET_CPUID2', x2apic ? 1 : 0),
+    KVM_SET_CPUID2: (t, { x2apic, vendor }) =>
+      vcpuCall(t, 'KVM_SET_CPUID2', (x2apic ? CPUID_X2APIC : 0) | (vendor === 'AMD' ? CPUID_AMD : 0)),
     KVM_TDX_INIT_VCPU: tdxVcpu(ops.KVM_TDX_INIT_VCPU),
     KVM_TDX_INIT_MEM_REGION: tdxVcpu(ops.KVM_TDX_INIT_MEM_REGION),
     KVM_RUN: (t, a) =>
@@ -173,6 +207,7 @@ const BEGIN: BeginTable = {
           (a.sync_regs ?? 0) * RUN_SYNC_REGS,
       ),
     KVM_X86_SET_MCE: (t) => vcpuCall(t, 'KVM_X86_SET_MCE'),
+    KVM_X86_SETUP_MCE: (t, { cmci }) => vcpuCall(t, 'KVM_X86_SETUP_MCE', cmci ? 1 : 0),
     KVM_TDX_CAPABILITIES: (t, { flags, nent }) =>
       vmCall(t, 'KVM_MEMORY_ENCRYPT_OP', ops.KVM_TDX_CAPABILITIES, packCapabilities(flags, nent)),
     KVM_CHECK_EXTENSION: (t, { cap, fd }) =>
@@ -203,7 +238,11 @@ const BEGIN: BeginTable = {
     KVM_GET_REGS: (t) => vcpuCall(t, 'KVM_GET_REGS'),
     KVM_GET_SREGS: (t) => vcpuCall(t, 'KVM_GET_SREGS'),
     KVM_GET_LAPIC: (t) => vcpuCall(t, 'KVM_GET_LAPIC'),
-    KVM_SET_LAPIC: (t) => vcpuCall(t, 'KVM_SET_LAPIC'),
+    KVM_SET_LAPIC(t, a) {
+      const refused = vcpuCall(t, 'KVM_SET_LAPIC');
+      if (refused === null) fillLapicBuffer(t, a);
+      return refused;
+    },
     KVM_SET_SREGS: (t, { apic_base }) => vcpuCall(t, 'KVM_SET_SREGS', apic_base),
     KVM_SET_GUEST_DEBUG: (t, { blockirq }) => vcpuCall(t, 'KVM_SET_GUEST_DEBUG', blockirq ? 1 : 0),
     KVM_INTERRUPT: (t, { vector }) => vcpuCall(t, 'KVM_INTERRUPT', vector),
@@ -261,6 +300,13 @@ const BEGIN: BeginTable = {
       m.answer('returned', 'none', 0);
       return null;
     },
+    IRQ_HANDLER({ m, vcpu }, { stay }) {
+      guest_cpu.stay_in_irq.set(m, guestOf(vcpu), stay ? 1 : 0);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
+    EOI: (t, { value }) => wrmsr(t, MSR_X2APIC_EOI, value),
+    CR8: (t, { value }) => instruct(t, cpu.OP_MOV_CR8, 0, 0, value),
     IF({ m, vcpu }, { enabled }) {
       if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
       if (kvm_vcpu.mp_state.get(m, vcpu) === KVM_MP_STATE_HALTED) return 'guest_halted';
@@ -273,8 +319,7 @@ const BEGIN: BeginTable = {
     TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),
     TIMER: (t, { register, value }) => instruct(t, cpu.OP_WRMSR, TIMER_REGISTERS[register], 0, value),
     RDMSR: (t, { msr }) => instruct(t, cpu.OP_RDMSR, msr),
-    WRMSR: (t, { msr, value }) =>
-      instruct(t, cpu.OP_WRMSR, msr, Math.floor(value / 0x1_0000_0000), value % 0x1_0000_0000),
+    WRMSR: (t, { msr, value }) => wrmsr(t, msr, value),
     CPUID: (t, { leaf }) => instructWith(t, cpu.OP_CPUID, 0, leaf),
     IO: (t, a) => instructWith(t, cpu.OP_IO, 0, a.size, a.direction === 'OUT' ? 1 : 0, a.port, a.value),
     MMIO: (t, a) => {
@@ -374,6 +419,14 @@ const BEGIN: BeginTable = {
       const index = pcpu.index.get(m, target);
       if (nested) m.emit(host_nmi_nested, index, variant.fred.get(m, variantRef(m)));
       else m.emit(host_nmi_handled, index, variant.fred.get(m, variantRef(m)));
+      return null;
+    },
+    PMI({ m, vcpu }) {
+      if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+      if (is_td_vcpu(m, vcpu)) return 'td_pmu';
+      kvm_make_request(m, vcpu, KVM_REQ_PMI); // by the host NMI of the counter, which ends guest mode
+      kvm_vcpu_kick_now(m, vcpu);
+      m.answer('returned', 'none', 0);
       return null;
     },
     SMI: ({ m, vcpu }) => hostSmi(m, vcpu, 0),

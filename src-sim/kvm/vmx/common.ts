@@ -4,11 +4,8 @@ import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
 import { INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
 import {
-  APIC_INT_LEVELTRIG,
-  APIC_SPIV_APIC_ENABLED,
-  MSR_X2APIC_ICR,
-  MSR_X2APIC_SVR,
-} from '../../platform/apic';
+  APIC_ICR_BUSY, APIC_INT_LEVELTRIG, APIC_SELF_IPI, apicOffset, isX2apicMsr, MSR_X2APIC_ICR, SHORTHAND_SELF, x2apicMsr,
+} from '../../platform/apic'; // prettier-ignore
 import { pcpu, sendIpi, takeIrq } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import {
@@ -19,8 +16,9 @@ import { KVM_BUG_ON, kvm_vcpu_kick, kvm_vcpu_wake_up } from '../kvm_main';
 import {
   KVM_EXIT_EXCEPTION, KVM_EXIT_FAIL_ENTRY, KVM_EXIT_X86_RDMSR, KVM_EXIT_X86_WRMSR, run_ex, run_fail_entry, run_msr,
 } from '../kvm_run'; // prettier-ignore
-import { kvm_can_get_msr, kvm_can_set_msr, kvm_get_msr } from '../x86_msr';
+import { kvm_can_get_msr, kvm_can_set_msr, kvm_get_msr, kvm_get_msr_high } from '../x86_msr';
 import { kvm_x2apic_icr_write } from '../lapic';
+import { kvm_lapic_reg_write } from '../lapic_reg';
 import { kvm_lapic_timer_write, TIMER_REGISTERS } from '../lapic_timer';
 import {
   host_nmi_handled,
@@ -47,10 +45,12 @@ export const EXIT_REASON_INTERRUPT_WINDOW = 7;
 export const EXIT_REASON_NMI_WINDOW = 8;
 export const EXIT_REASON_HLT = 12;
 export const EXIT_REASON_MSR_WRITE = 32;
+export const EXIT_REASON_TPR_BELOW_THRESHOLD = 43;
 export const EXIT_REASON_EOI_INDUCED = 45;
 export const EXIT_REASON_TDCALL = 77;
 export const EXIT_REASON_CPUID = 10;
 export const EXIT_REASON_VMCALL = 18;
+export const EXIT_REASON_CR_ACCESS = 28;
 export const EXIT_REASON_IO_INSTRUCTION = 30;
 export const EXIT_REASON_MSR_READ = 31;
 export const EXIT_REASON_MCE_DURING_VMENTRY = 41;
@@ -170,45 +170,52 @@ export const kvm_emulate_wrmsr = routine(
   (at) => ({
     write(m, l) {
       const { msr } = l;
+      const vcpu = l.vcpu as Ref;
       const low = l.lo >>> 0;
-      l.known = kvm_can_set_msr(m, l.vcpu as Ref, msr >>> 0) ? 1 : 0;
+      const wide = isX2apicMsr(msr) && msr !== MSR_X2APIC_ICR && l.hi !== 0; // bits 63:32 are reserved: x86:LAPIC-14
+      l.known = !wide && kvm_can_set_msr(m, vcpu, msr >>> 0) ? 1 : 0;
       if (!l.known) return at.done;
-      if (isX2apicMsr(msr)) m.emit(kvm_apic, (msr - 0x800) << 4, low);
-      if (TIMER_MSRS.includes(msr)) return m.call(at.done, kvm_lapic_timer_write, l.vcpu, msr, low);
-      if (msr === MSR_X2APIC_ICR) return m.call(at.done, kvm_x2apic_icr_write, l.vcpu, l.hi, low);
-      if (msr === MSR_X2APIC_SVR) writeSvr(m, l.vcpu as Ref, low & 0x1ff);
-      if (msr === MSR_X2APIC_LVT0) kvm_lapic.lvt0.set(m, apicOf(l.vcpu as Ref), low & 0x1_f7ff);
+      if (isX2apicMsr(msr)) m.emit(kvm_apic, apicOffset(msr), low);
+      if (TIMER_MSRS.includes(msr)) return m.call(at.done, kvm_lapic_timer_write, vcpu, msr, low);
+      if (msr === MSR_X2APIC_ICR) return m.call(at.done, kvm_x2apic_icr_write, vcpu, l.hi, low);
+      if (msr === MSR_SELF_IPI && low <= 0xff)
+        return m.call(at.done, kvm_x2apic_icr_write, vcpu, 0, (SHORTHAND_SELF << 18) | low);
+      if (isX2apicMsr(msr)) l.known = 1 - kvm_lapic_reg_write(m, vcpu, apicOffset(msr), low);
       return at.done;
     },
     done(m, l) {
       const refused = !l.known || (l.msr === MSR_X2APIC_ICR && m.retval !== 0) ? 1 : 0;
       if (refused && msrToUserspace(m, l.vcpu as Ref, l.msr, true, l.hi, l.lo)) return m.ret(-1);
+      if (l.msr === MSR_X2APIC_ICR && !refused)
+        kvm_lapic.icr.set(m, apicOf(l.vcpu as Ref), l.hi, l.lo & ~APIC_ICR_BUSY);
       m.emit(kvm_msr, l.msr, l.hi, l.lo, refused);
       return m.ret(refused);
     },
   }),
 );
-const MSR_X2APIC_LVT0 = 0x835;
-const isX2apicMsr = (msr: number): boolean => msr >= 0x800 && msr <= 0x8ff;
+const MSR_SELF_IPI = x2apicMsr(APIC_SELF_IPI);
 
 /** Outcome of an MSR read: refused, done with the value in `msrValue`, or handed to userspace. */
 export const MSR_REFUSED = 1;
 export const MSR_DONE = 0;
 export const MSR_TO_USERSPACE = -1;
-/** Low half of the value that `kvm_emulate_rdmsr` has just read. */
+/** Halves of the value that `kvm_emulate_rdmsr` has just read. */
 export let msrValue = 0;
+export let msrValueHigh = 0;
 
 /** Emulates an MSR read. @source PI-34, TMR-20 */
 export function kvm_emulate_rdmsr(m: Machine, vcpu: Ref, msr: number): number {
   msrValue = 0;
+  msrValueHigh = 0;
   if (!kvm_can_get_msr(m, vcpu, msr)) {
     if (msrToUserspace(m, vcpu, msr, false, 0, 0)) return MSR_TO_USERSPACE;
     m.emit(kvm_msr, msr, 0, 0, 1, 1);
     return MSR_REFUSED;
   }
   msrValue = kvm_get_msr(m, vcpu, msr);
-  if (isX2apicMsr(msr)) m.emit(kvm_apic, (msr - 0x800) << 4, msrValue, 1);
-  m.emit(kvm_msr, msr, 0, msrValue, 0, 1);
+  msrValueHigh = kvm_get_msr_high(m, vcpu, msr);
+  if (isX2apicMsr(msr)) m.emit(kvm_apic, apicOffset(msr), msrValue, 1);
+  m.emit(kvm_msr, msr, msrValueHigh, msrValue, 0, 1);
   return MSR_DONE;
 }
 
@@ -239,16 +246,11 @@ export function handle_triple_fault(m: Machine, vcpu: Ref): number {
   return 0;
 }
 
-const TIMER_MSRS: readonly number[] = Object.values(TIMER_REGISTERS);
-
-/** SVR bit 8 enables the APIC; clearing it masks every LVT and drops a pending timer tick. @source TMR-13, x86:LAPIC-38 */
-function writeSvr(m: Machine, vcpu: Ref, value: number): void {
-  const apic = apicOf(vcpu);
-  kvm_lapic.svr.set(m, apic, value);
-  if (value & APIC_SPIV_APIC_ENABLED) return;
-  kvm_lapic.lvtt.set(m, apic, kvm_lapic.lvtt.get(m, apic) | 0x1_0000);
-  kvm_lapic.timer_pending.set(m, apic, 0);
-}
+const TIMER_MSRS: readonly number[] = [
+  TIMER_REGISTERS.TMICT,
+  TIMER_REGISTERS.TDCR,
+  TIMER_REGISTERS.TSC_DEADLINE,
+];
 
 /** The guest halted: HALTED, unless an event is there already. Stays in KVM_RUN. @source HLT-4 */
 export function kvm_emulate_halt_noskip(m: Machine, vcpu: Ref): number {

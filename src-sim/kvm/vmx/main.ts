@@ -161,6 +161,9 @@ kvm_x86_vendor_init({
   enable_irq_window: (m, vcpu) => {
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_irq_window(m, vcpu);
   },
+  update_cr8_intercept: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) vmx.vmx_update_cr8_intercept(m, vcpu);
+  },
   inject_irq: vt_inject_irq,
   load_eoi_exitmap: (m, vcpu) => {
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_load_eoi_exitmap(m, vcpu); // a TD's EOIs never exit: EOI-3

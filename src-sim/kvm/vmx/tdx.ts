@@ -43,7 +43,7 @@ import {
   EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, EXIT_REASON_CPUID, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION,
   EXIT_REASON_MCE_DURING_VMENTRY, EXIT_REASON_MSR_READ, EXIT_REASON_VMCALL, EXIT_FASTPATH_EXIT_HANDLED, EXIT_FASTPATH_NONE,
   exception_exit, fail_entry, FAILED_VMENTRY, is_nmi, kvm_emulate_halt_noskip, kvm_emulate_rdmsr, kvm_emulate_wrmsr,
-  kvm_machine_check, MSR_REFUSED, MSR_TO_USERSPACE, msrValue, unhandled_exit,
+  kvm_machine_check, MSR_REFUSED, MSR_TO_USERSPACE, msrValue, msrValueHigh, unhandled_exit,
 } from './common'; // prettier-ignore
 import { kvm_vcpu_has_events } from '../x86_events';
 import { pi_has_pending_interrupt } from './posted_intr';
@@ -355,7 +355,7 @@ function tdx_emulate_rdmsr(m: Machine, vcpu: Ref): number {
   const how = kvm_emulate_rdmsr(m, vcpu, vp_enter_args.r12.lo(m, argsOf(vcpu)));
   if (how === MSR_TO_USERSPACE) return 0;
   if (how === MSR_REFUSED) tdvmcall_set_return_code(m, vcpu, 'INVALID_OPERAND');
-  else tdvmcall_set_return_val(m, vcpu, 0, msrValue);
+  else tdvmcall_set_return_val(m, vcpu, msrValueHigh, msrValue);
   return 1;
 }
 

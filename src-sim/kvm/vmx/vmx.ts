@@ -11,8 +11,8 @@ import {
   guestOf,
   kvm_lapic,
   kvm_regs,
+  KVM_EXIT_SET_TPR,
   KVM_REQ_EVENT,
-  KVM_REQ_IOAPIC_EOI_EXIT,
   kvm_run,
   kvm_vcpu,
   kvm_vcpu_stat,
@@ -24,11 +24,11 @@ import {
   type Completion,
   vmcsOf,
 } from '../kvm_host';
-import { vcpu_scan_ioapic } from '../irq_comm';
+import { apic_update_ppr, kvm_apic_set_eoi_accelerated } from '../lapic_reg';
 import { kvm_wait_lapic_expire } from '../lapic_timer';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_EOI_INDUCED, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_CR_ACCESS, EXIT_REASON_EOI_INDUCED, EXIT_REASON_TPR_BELOW_THRESHOLD, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, msrValueHigh, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
 } from './common'; // prettier-ignore
 import { run_io, run_mmio, run_msr } from '../kvm_run';
 import { kvm_mmu_page_fault } from '../mmu';
@@ -45,6 +45,8 @@ export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void
   guest_cpu.if.set(m, guest, 0);
   guest_cpu.virr.clearAll(m, guest);
   guest_cpu.visr.clearAll(m, guest);
+  guest_cpu.tpr.set(m, guest, 0);
+  vmcs.tpr_threshold.set(m, vmcsOf(vcpu), 0);
   guest_cpu.in_nmi.set(m, guest, 0); // the reset unblocks NMIs: x86:VMX-22
   vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
   vmcs.nmi_window.set(m, vmcsOf(vcpu), 0);
@@ -74,18 +76,10 @@ export function vmx_timer_int_injected(m: Machine, vcpu: Ref): boolean {
   return guest_cpu.visr.test(m, guest, vector) === 1 || guest_cpu.virr.test(m, guest, vector) === 1;
 }
 
-/** The EOI of these vectors exits. @source x86:IRQ-13 */
+/** The EOI of these vectors exits; without APICv every EOI does. @source x86:IRQ-13 */
 export function vmx_load_eoi_exitmap(m: Machine, vcpu: Ref): void {
-  vcpu_scan_ioapic(m, vcpu, (vector) => vmcs.eoi_exit_bitmap.set(m, vmcsOf(vcpu), vector));
-}
-
-/** The guest ended a level-triggered vector: userspace's I/O APIC is told at the next entry. @source x86:LAPIC-24, x86:LAPIC-25 */
-function handle_apic_eoi_induced(m: Machine, vcpu: Ref): number {
-  const vector = guest_cpu.eoi_vector.get(m, guestOf(vcpu));
-  m.emit(trace.kvm_eoi, kvm_vcpu.id.get(m, vcpu), vector);
-  kvm_run.eoi_vector.set(m, runOf(vcpu), vector);
-  kvm_vcpu.requests.set(m, vcpu, KVM_REQ_IOAPIC_EOI_EXIT);
-  return 1;
+  if (!kvm_lapic.apicv_active.get(m, apicOf(vcpu))) return;
+  vmcs.eoi_exit_bitmap.copy(m, vmcsOf(vcpu), kvm_lapic.ioapic_handled_vectors, apicOf(vcpu));
 }
 
 /** Blocking by NMI, as the interruptibility state shows it. @source x86:VMX-10 */
@@ -150,6 +144,29 @@ export function vmx_enable_irq_window(m: Machine, vcpu: Ref): void {
 /** RFLAGS.IF, and no NMI handler under way. @source x86:IRQ-3 */
 export function vmx_interrupt_allowed(m: Machine, vcpu: Ref): boolean {
   return guest_cpu.if.get(m, guestOf(vcpu)) === 1 && !vmx_nmi_blocked(m, vcpu);
+}
+
+/** MOV to CR8 exits where the local APIC is userspace's, which is told when the value falls. @source x86:UAPI-1; vmx.c: handle_cr */
+function handle_mov_cr8(m: Machine, vcpu: Ref): 0 | 1 {
+  const guest = guestOf(vcpu);
+  const before = guest_cpu.tpr.get(m, guest);
+  const after = (guest_cpu.value.lo(m, guest) & 0xf) << 4;
+  guest_cpu.tpr.set(m, guest, after);
+  if (before <= after) return 1;
+  kvm_run.exit_reason.set(m, runOf(vcpu), KVM_EXIT_SET_TPR);
+  return 0;
+}
+
+/**
+ * Arms the TPR threshold while the highest vector in the IRR waits behind the TPR, so that lowering it exits.
+ *
+ * @source x86:IRQ-8; x86.c: update_cr8_intercept
+ */
+export function vmx_update_cr8_intercept(m: Machine, vcpu: Ref): void {
+  const guest = guestOf(vcpu);
+  const irr = guest_cpu.virr.highest(m, guest) >> 4;
+  const waits = irr >= 0 && guest_cpu.tpr.get(m, guest) >> 4 >= irr;
+  vmcs.tpr_threshold.set(m, vmcsOf(vcpu), waits ? irr : 0);
 }
 
 /** Enters the guest and comes back with the exit. */
@@ -239,8 +256,8 @@ export const vmx_handle_exit = routine(
           guest_cpu.r14.set(m, guestOf(vcpu), 0, kvm_cpuid(m, vcpu, guest_cpu.r12.lo(m, guestOf(vcpu))));
           return m.ret(1);
         case EXIT_REASON_MSR_READ: {
-          const how = kvm_emulate_rdmsr(m, vcpu, guest_cpu.msr.get(m, guestOf(vcpu)));
-          guest_cpu.value.set(m, guestOf(vcpu), 0, msrValue);
+          const how = kvm_emulate_rdmsr(m, vcpu, guest_cpu.ecx.get(m, guestOf(vcpu)));
+          guest_cpu.value.set(m, guestOf(vcpu), msrValueHigh, msrValue);
           return m.ret(how === MSR_TO_USERSPACE ? 0 : 1);
         }
         case EXIT_REASON_IO_INSTRUCTION: {
@@ -286,8 +303,14 @@ export const vmx_handle_exit = routine(
           kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
           return m.ret(1);
         }
+        case EXIT_REASON_CR_ACCESS:
+          return m.ret(handle_mov_cr8(m, vcpu));
+        case EXIT_REASON_TPR_BELOW_THRESHOLD: // the guest lowered its TPR: x86:IRQ-8
+          apic_update_ppr(m, vcpu);
+          return m.ret(1);
         case EXIT_REASON_EOI_INDUCED:
-          return m.ret(handle_apic_eoi_induced(m, vcpu));
+          kvm_apic_set_eoi_accelerated(m, vcpu, guest_cpu.eoi_vector.get(m, guestOf(vcpu)));
+          return m.ret(1);
         case EXIT_REASON_HLT:
           return m.ret(kvm_emulate_halt_noskip(m, vcpu));
         case EXIT_REASON_MSR_WRITE:
@@ -295,9 +318,9 @@ export const vmx_handle_exit = routine(
             at.wrmsr_done,
             kvm_emulate_wrmsr,
             vcpu,
-            guest_cpu.msr.get(m, guestOf(vcpu)),
-            guest_cpu.value.hi(m, guestOf(vcpu)),
-            guest_cpu.value.lo(m, guestOf(vcpu)),
+            guest_cpu.ecx.get(m, guestOf(vcpu)),
+            guest_cpu.edx_eax.hi(m, guestOf(vcpu)),
+            guest_cpu.edx_eax.lo(m, guestOf(vcpu)),
           );
         default:
           return m.ret(unhandled_exit(m, vcpu, 0, reason));
