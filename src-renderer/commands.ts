@@ -56,6 +56,11 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
     'search-state': within('state', 'search-state'),
     'filter-trace': within('timeline', 'filter-trace', 'trace'),
     'compose-action': within('timeline', 'compose-action', 'action'),
+    'stage-larger': within('stage', 'stage-larger'),
+    'stage-smaller': within('stage', 'stage-smaller'),
+    'stage-fit': within('stage', 'stage-fit'),
+    'stage-reset': within('stage', 'stage-reset'),
+    'stage-follow': within('stage', 'stage-follow'),
     'stage-as-table': inLab((lab) => (lab.stageAsTable = !lab.stageAsTable)),
     step: inLab(
       (lab) => lab.stepThread(lab.thread!.name),

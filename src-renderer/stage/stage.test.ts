@@ -50,6 +50,7 @@ function stage(
   values: Record<string, string> = {},
   events: EventView[] = [],
   threads?: ThreadView[],
+  locks: Seen['locks'] = [],
 ): Group[] {
   const all: Record<string, string> = {
     'td.type': 'KVM_X86_TDX_VM',
@@ -65,6 +66,7 @@ function stage(
   };
   const seen: Seen = {
     threads: threads ?? [thread('vmm', 0), inGuest('td.vcpu0', 1, 'seam'), thread('vmx.vcpu0', 2)],
+    locks,
     count: events.length,
     lastAction: Math.max(
       0,
@@ -119,8 +121,35 @@ describe('lanes', () => {
   });
 
   test('a VM beyond repair says so', () => {
-    expect(stage({ 'td.module.fatal': '1' }).map(({ dead }) => dead)).toEqual([null, 'fatal', null]);
-    expect(stage({ 'vmx.vm_bugged': '1' }).map(({ dead }) => dead)).toEqual([null, null, 'bugged']);
+    const deadOf = (values: Record<string, string>) => stage(values).map(({ dead }) => dead?.label ?? null);
+    expect(deadOf({ 'td.module.fatal': '1' })).toEqual([null, 'fatal', null]);
+    expect(deadOf({ 'vmx.vm_bugged': '1', 'vmx.vm_dead': '1' })).toEqual([null, null, 'bugged']);
+  });
+
+  test('the life of a TD is told as KVM has it, and as the module has it where they differ', () => {
+    const lives = (ofKvm: string, ofModule: string) =>
+      stage({ 'td.td_state': ofKvm, 'td.module.op_state': ofModule }).map(({ life }) => life);
+    expect(lives('RUNNABLE', 'RUNNABLE')).toEqual([null, { reached: 2, label: 'RUNNABLE' }, null]);
+    expect(lives('INITIALIZED', 'RUNNABLE')[1]).toEqual({
+      reached: 1,
+      label: 'KVM INITIALIZED, module RUNNABLE',
+    });
+  });
+
+  test('a lock stands at whoever holds it and at whoever waits', () => {
+    const mutex = { name: 'vcpu->mutex', of: 'td.vcpu0', holder: 'td.vcpu0', waiting: ['vmm'] };
+    const columns = stage({}, [], undefined, [mutex]).flatMap((group) => group.columns);
+    expect(columns.map(({ locks }) => locks)).toEqual([
+      [
+        {
+          label: 'td.vcpu0 mutex',
+          heldBy: 'td.vcpu0',
+          say: 'waits for vcpu->mutex of td.vcpu0, which td.vcpu0 holds',
+        },
+      ],
+      [{ label: 'mutex', heldBy: null, say: 'holds vcpu->mutex of td.vcpu0' }],
+      [],
+    ]);
   });
 });
 
@@ -166,7 +195,9 @@ describe('INIT and SIPI', () => {
     (vm === 'td' ? td : vmx)(groups).signals.map(({ name, fate }) => `${name} ${fate}`);
 
   test('at a TD an INIT stays latched at the wall', () => {
-    expect(signals(stage({ 'td.vcpu0.apic.pending_events': 'INIT' }), 'td')).toEqual(['INIT stopped']);
+    const held = stage({ 'td.vcpu0.apic.pending_events': 'INIT' });
+    expect(signals(held, 'td')).toEqual(['INIT stopped']);
+    expect(td(held).signals[0]!.by).toBe('vt_apic_init_signal_blocked');
   });
 
   test('at a TD a SIPI that KVM threw away is shown as dropped until the next action', () => {
@@ -196,7 +227,7 @@ describe('INIT and SIPI', () => {
       event(1, { name: 'sipi_delivered', text: 'vcpu 0 cs_base 0x10000 rip 0x0', thread: 'vmx.vcpu0' }),
     ];
     expect(vmx(stage({}, events)).signals).toEqual([
-      { name: 'SIPI', fate: 'acted', say: 'starts at 0x10000' },
+      { name: 'SIPI', fate: 'acted', say: 'starts at 0x10000', by: null },
     ]);
   });
 

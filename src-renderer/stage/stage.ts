@@ -1,4 +1,5 @@
-import type { EventView, ThreadView } from '../../src-lab/view';
+import type { EventView, LockView, ThreadView } from '../../src-lab/view';
+import { journeysOf, PLACE_IDS, PLACES, tokensOf, type Journeys, type Place, type Token } from './tokens';
 
 /** Lanes from the top of the picture to its bottom. */
 export const LANES = ['guest', 'seam', 'kvm', 'vmm', 'hardware'] as const;
@@ -26,6 +27,7 @@ export const LAYER_NAMES: Readonly<
 /** What the stage needs of the machine; `MachineState` is one. */
 export interface Seen {
   readonly threads: readonly ThreadView[];
+  readonly locks: readonly LockView[];
   readonly count: number;
   /** Where the newest action begins in the trace. */
   readonly lastAction: number;
@@ -52,6 +54,17 @@ export interface Signal {
   readonly fate: 'stopped' | 'dropped' | 'waits' | 'acted';
   /** What it did or why it did not, in a few words. */
   readonly say: string;
+  /** Function of KVM that stopped or dropped it; null: nothing did. */
+  readonly by: string | null;
+}
+
+/** A lock that a thread holds or waits for. */
+export interface Lock {
+  /** `mutex` of the thread's own vCPU, `td.vcpu0 mutex`, `td apicv_update_lock`. */
+  readonly label: string;
+  /** Null: the thread holds it; else who does. */
+  readonly heldBy: string | null;
+  readonly say: string;
 }
 
 export interface Frame {
@@ -74,6 +87,9 @@ export interface Column {
   readonly trail: readonly Layer[];
   readonly facts: Readonly<Record<Layer, readonly Fact[]>>;
   readonly signals: readonly Signal[];
+  /** Interrupts and other events, wherever they lie in this column. */
+  readonly tokens: readonly Token[];
+  readonly locks: readonly Lock[];
   /** Whether the guest has ever executed code here; true for a thread without a guest. */
   readonly started: boolean;
 }
@@ -84,8 +100,24 @@ export interface Group {
   readonly label: string;
   readonly kind: Column['kind'] | 'none';
   readonly columns: readonly Column[];
-  /** The VM is beyond repair: what says so; null: it is not. */
-  readonly dead: string | null;
+  /** How far the life of a TD has come, as KVM and the TDX module have it; null: not a TD. */
+  readonly life: Life | null;
+  /** The VM is beyond repair; null: it is not. */
+  readonly dead: Dead | null;
+}
+
+/** Stages of a TD's life in order, as `kvm_tdx.state` and `TDCS.OP_STATE` call them. */
+export const LIFE = ['UNINITIALIZED', 'INITIALIZED', 'RUNNABLE'] as const;
+export interface Life {
+  /** Index into `LIFE`. */
+  readonly reached: number;
+  /** `RUNNABLE`; where KVM and the module differ, both. */
+  readonly label: string;
+}
+
+export interface Dead {
+  readonly label: 'fatal' | 'bugged' | 'dead';
+  readonly say: string;
 }
 
 /** World switches of a trail that are drawn; older ones are left out. */
@@ -96,21 +128,46 @@ const LAYER_SET: readonly string[] = LANES;
 export function stageOf(seen: Seen): Group[] {
   const groups = new Map<string, Column[]>();
   const news = newsOf(seen);
+  const journeys = journeysOf(seen);
   for (const thread of seen.threads) {
-    const column = columnOf(seen, thread, news);
+    const column = columnOf(seen, thread, news, journeys);
     const name = column.vm ?? 'userspace';
     groups.set(name, [...(groups.get(name) ?? []), column]);
   }
   return [...groups].map(([name, columns]) => {
     const kind = columns[0]!.vm === null ? 'vmm' : kindOf(seen, name);
-    const dead =
-      seen.value(`${name}.module.fatal`) === '1'
-        ? 'fatal'
-        : seen.value(`${name}.vm_bugged`) === '1'
-          ? 'bugged'
-          : null;
-    return { name, label: GROUP_LABELS[kind], kind, columns, dead };
+    return {
+      name,
+      label: GROUP_LABELS[kind],
+      kind,
+      columns,
+      life: kind === 'td' ? lifeOf(seen, name) : null,
+      dead: deadOf(seen, name),
+    };
   });
+}
+
+function lifeOf(seen: Seen, vm: string): Life {
+  const ofKvm = seen.value(`${vm}.td_state`) ?? LIFE[0];
+  const ofModule = seen.value(`${vm}.module.op_state`) ?? LIFE[0];
+  return {
+    reached: Math.max(0, LIFE.indexOf(ofKvm as (typeof LIFE)[number])),
+    label: ofKvm === ofModule ? ofKvm : `KVM ${ofKvm}, module ${ofModule}`,
+  };
+}
+
+function deadOf(seen: Seen, vm: string): Dead | null {
+  const is = (field: string): boolean => seen.value(`${vm}.${field}`) === '1';
+  if (is('module.fatal')) return { label: 'fatal', say: 'TDR.FATAL: no vCPU enters this TD any more' };
+  if (is('vm_bugged')) return { label: 'bugged', say: 'KVM_BUG_ON: every ioctl of this VM is refused' };
+  if (is('vm_dead')) return { label: 'dead', say: 'vm_dead: every ioctl of this VM is refused' };
+  return null;
+}
+
+/** Rows of a lane for things that lie there, from the top: those that any column can have. */
+export function placesOf(groups: readonly Group[], layer: Layer): Place[] {
+  const hasTd = groups.some(({ kind }) => kind === 'td');
+  return PLACE_IDS.filter((place) => PLACES[place].lane === layer && (place !== 'pend' || hasTd));
 }
 
 /** Labels of the facts that any column has in a lane, in the order in which they first appear: one row of the picture each. */
@@ -129,17 +186,20 @@ function kindOf(seen: Seen, vm: string): 'td' | 'vmx' | 'none' {
   return type === undefined || type === 'NONE' ? 'none' : 'vmx';
 }
 
-function columnOf(seen: Seen, thread: ThreadView, news: readonly News[]): Column {
+function columnOf(seen: Seen, thread: ThreadView, news: readonly News[], journeys: Journeys): Column {
   const [, vm = null, id] = /^(.+)\.vcpu(\d+)$/.exec(thread.name) ?? [];
   const vcpu = id === undefined ? null : Number(id);
   const kind = vm === null ? 'vmm' : kindOf(seen, vm) === 'td' ? 'td' : 'vmx';
   const frames = perLayer((layer) => thread.stack.filter((frame) => frame.layer === layer).reverse());
+  const exists = vcpu === null || seen.value(`${thread.name}.created`) === '1';
   return {
     thread,
     vm,
     vcpu,
     kind,
-    exists: vcpu === null || seen.value(`${thread.name}.created`) === '1',
+    exists,
+    tokens: exists ? tokensOf(seen, thread, vcpu !== null, journeys) : [],
+    locks: locksOf(seen, thread),
     frames,
     trail: trailOf(seen, thread),
     started: vcpu === null || seen.value(`${thread.name}.guest.started`) === '1',
@@ -156,17 +216,37 @@ function columnOf(seen: Seen, thread: ThreadView, news: readonly News[]): Column
   };
 }
 
+function locksOf({ locks }: Seen, { name }: ThreadView): Lock[] {
+  return locks.flatMap((lock): Lock[] => {
+    const short = lock.name.replace(/^vcpu->/, '');
+    const label = lock.of === name ? short : `${lock.of} ${short}`;
+    const whole = `${lock.name} of ${lock.of}`;
+    const { holder } = lock;
+    if (holder === name) return [{ label, heldBy: null, say: `holds ${whole}` }];
+    if (!lock.waiting.includes(name)) return [];
+    return [{ label, heldBy: holder, say: `waits for ${whole}, which ${holder} holds` }];
+  });
+}
+
 function perLayer<T>(make: (layer: Layer) => T): Record<Layer, T> {
   return Object.fromEntries(LANES.map((layer) => [layer, make(layer)])) as Record<Layer, T>;
 }
 
-/** Layers that a thread went through since the newest action, without repetitions; at least the one where it is. */
-function trailOf(seen: Seen, { name, layer }: ThreadView): Layer[] {
+/**
+ * Layers that a thread went through, without repetitions; at least the one where it is.
+ *
+ * @param from - first event that counts; default: the newest action.
+ */
+export function trailOf(
+  seen: Seen,
+  { name, layer }: Pick<ThreadView, 'name' | 'layer'>,
+  from = seen.lastAction,
+): Layer[] {
   const trail: Layer[] = [];
   const go = (to: Layer): void => {
     if (trail.at(-1) !== to) trail.push(to);
   };
-  for (let n = seen.lastAction; n < seen.count; n++) {
+  for (let n = from; n < seen.count; n++) {
     const event = seen.event(n);
     if (event === undefined) continue;
     if (event.thread !== name || event.type === 'action') continue;
@@ -194,8 +274,6 @@ function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<L
   const cpu = `cpu${thread.cpu}`;
   add('hardware', `${cpu}.context`, 'context');
   add('hardware', `${cpu}.irqs_off`, 'irqs_off', when('1'));
-  add('hardware', `${cpu}.init_pending`, 'physical INIT', when('pending'));
-  add('hardware', `${cpu}.irr`, 'irr', unless(''));
   if (kind === 'vmm') return facts;
   const { name } = thread;
   if (seen.value(`${name}.created`) !== '1') return facts;
@@ -204,7 +282,6 @@ function factsOf(seen: Seen, thread: ThreadView, kind: Column['kind']): Record<L
   add('guest', `${name}.guest.starts`, 'starts', unless('0'));
   if (kind === 'td') {
     add('seam', `${name}.tdvps.state`, 'vCPU');
-    add('seam', `${name}.tdvps.pend_nmi`, 'PEND_NMI', unless('0'));
   }
   add('kvm', `${name}.mp_state`, 'mp_state');
   add('kvm', `${name}.mode`, 'mode', (value) =>
@@ -246,33 +323,22 @@ function signalsOf(seen: Seen, vcpu: string, isTd: boolean, news: readonly News[
   const latched = (seen.value(`${vcpu}.apic.pending_events`) ?? '').split(' ');
   const vector = seen.value(`${vcpu}.apic.sipi_vector`) ?? '';
   const signals: Signal[] = [];
+  const add = (name: Signal['name'], fate: Signal['fate'], say: string, by: string | null = null): void => {
+    signals.push({ name, fate, say, by });
+  };
   const happened = (event: string): News | undefined => news.findLast((one) => one.event === event);
   if (latched.includes('INIT')) {
-    signals.push(
-      isTd
-        ? { name: 'INIT', fate: 'stopped', say: 'held by KVM' }
-        : { name: 'INIT', fate: 'waits', say: 'latched, will reset' },
-    );
-  } else if (!isTd && happened('vcpu_reset')?.text.includes('yes')) {
-    signals.push({ name: 'INIT', fate: 'acted', say: 'reset the vCPU' });
-  }
+    if (isTd) add('INIT', 'stopped', 'held by KVM', 'vt_apic_init_signal_blocked');
+    else add('INIT', 'waits', 'latched, will reset');
+  } else if (!isTd && happened('vcpu_reset')?.text.includes('yes')) add('INIT', 'acted', 'reset the vCPU');
+  const delivered = happened('sipi_delivered');
   if (latched.includes('SIPI')) {
-    signals.push(
-      isTd
-        ? { name: 'SIPI', fate: 'stopped', say: 'held by KVM' }
-        : { name: 'SIPI', fate: 'waits', say: `${vector}, latched` },
-    );
-  } else if (happened('sipi_blocked')) {
-    signals.push({ name: 'SIPI', fate: 'dropped', say: 'dropped' });
-  } else if (happened('sipi_ignored')) {
-    signals.push({ name: 'SIPI', fate: 'dropped', say: 'dropped: not waiting' });
-  } else if (happened('sipi_delivered')) {
-    signals.push({
-      name: 'SIPI',
-      fate: 'acted',
-      say: `starts at ${/cs_base (\S+)/.exec(happened('sipi_delivered')!.text)?.[1] ?? vector}`,
-    });
-  }
+    if (isTd) add('SIPI', 'stopped', 'held by KVM', 'vt_apic_init_signal_blocked');
+    else add('SIPI', 'waits', `${vector}, latched`);
+  } else if (happened('sipi_blocked')) add('SIPI', 'dropped', 'dropped', 'kvm_apic_accept_events');
+  else if (happened('sipi_ignored')) add('SIPI', 'dropped', 'dropped: not waiting', 'kvm_apic_accept_events');
+  else if (delivered !== undefined)
+    add('SIPI', 'acted', `starts at ${/cs_base (\S+)/.exec(delivered.text)?.[1] ?? vector}`);
   return signals;
 }
 
