@@ -496,6 +496,40 @@ describe('seamlab lab', () => {
   });
 });
 
+describe('seamlab fact', () => {
+  test('says what a fact is and where it is from; of a group, every one', async () => {
+    const { status, out } = await seamlab('fact', 'INIT-5', 'x86:SIPI');
+    expect(status).toBe(0);
+    const [id, fact, source] = out.split('\n');
+    expect(id).toBe('INIT-5');
+    expect(fact).toContain('the SIPI bit is cleared, the INIT bit is kept');
+    expect(source).toBe('  Source: arch/x86/kvm/lapic.c: kvm_apic_accept_events');
+    expect(out.match(/^x86:SIPI-\d+$/gm)).toHaveLength(30);
+  });
+
+  test('in JSON, all of them when none is named, with those of a folder of labs', async () => {
+    const labs = join(folder, 'facts');
+    mkdirSync(join(labs, 'facts'), { recursive: true });
+    const fact = { fact: 'It is mine.', source: 'me' };
+    writeFileSync(
+      join(labs, 'facts', 'mine.json'),
+      JSON.stringify({ groups: { MINE: { title: 'Mine' } }, facts: { 'MINE-1': fact } }),
+    );
+    const { out } = await seamlab('fact', '--json', '--labs', labs);
+    const { seamlab: form, facts } = JSON.parse(out) as { seamlab: string; facts: object[] };
+    expect(form).toBe('facts/1');
+    expect(facts.length).toBeGreaterThan(1_700);
+    expect(facts.at(-1)).toEqual({ id: 'MINE-1', ...fact });
+  });
+
+  test('names the nearest of one that is not there, status 2, and prints the others', async () => {
+    const { status, out, err } = await seamlab('fact', 'INIT-55', 'INIT-1');
+    expect(status).toBe(2);
+    expect(err).toMatch(/^There is no fact "INIT-55"\. Did you mean /);
+    expect(out).toMatch(/^INIT-1\n/);
+  });
+});
+
 test('seamlab scenario schema prints the published one', async () => {
   const published = readFileSync(join(root, 'src-sim', 'scenario', 'scenario.schema.json'), 'utf8');
   expect(await seamlab('scenario', 'schema')).toEqual({ status: 0, out: published, err: '' });

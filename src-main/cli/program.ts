@@ -149,6 +149,19 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
       }),
     ['seamlab lab schema > lab.schema.json', 'seamlab lab schema solution'],
   );
+  example(
+    program
+      .command('fact')
+      .description('Print what facts of the references say, and where they are from.')
+      .argument('[names...]', 'ids of facts, or groups of them; default: all')
+      .option('-j, --json', 'print one JSON document')
+      .option('--labs <folder>', 'folder of labs that may have facts of its own', join(terminal.root, 'labs'))
+      .action(async (names: string[], options: { json?: true; labs: string }) => {
+        const { printFacts } = await import('./fact');
+        end(printFacts(names, options, terminal));
+      }),
+    ['seamlab fact INIT-5', 'seamlab fact x86:SIPI tdx:NMI', 'seamlab fact --json'],
+  );
   const scenario = program.command('scenario').description('Tools for authors of scenarios.');
   example(
     scenario
