@@ -3,7 +3,7 @@ import { bits, flag, name, num, record, word64, type Ref, type Views } from '../
 /** An instruction the guest executes next. */
 export const GUEST_OP = [
   'NONE', 'WRMSR', 'HLT', 'IRET', 'TRIPLE_FAULT', 'TDVMCALL', 'RDMSR', 'CPUID', 'IO', 'MMIO', 'TOUCH', 'VMEXIT',
-  'MOV_CR8',
+  'MOV_CR8', 'VEINFO_GET',
 ] as const; // prettier-ignore
 export const OP_NONE = 0;
 export const OP_WRMSR = 1;
@@ -18,6 +18,7 @@ export const OP_MMIO = 9;
 export const OP_TOUCH = 10;
 export const OP_VMEXIT = 11;
 export const OP_MOV_CR8 = 12;
+export const OP_VEINFO_GET = 13;
 
 /** How a memory access is made; `accept` is TDG.MEM.PAGE.ACCEPT. */
 export const ACCESS = ['read', 'write', 'fetch', 'accept'] as const;
@@ -51,7 +52,11 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   tpr: num(8, 'Virtual TPR', { source: 'NUM-27', as: 'hex' }),
   gps: num(8, '#GP that the guest has taken', { source: 'PI-33' }),
   if: flag('RFLAGS.IF: interrupts are enabled', { source: 'SDM' }),
+  dfs: num(8, '#DF that the guest has taken', { source: 'TDXM-VE-3' }),
   ve_valid: flag('A #VE was delivered and its information not yet fetched', { source: 'tdx:NMI-11' }),
+  ve_fetched: flag('The #VE handler has fetched the information and goes on', { source: 'TDXM-VE-5' }),
+  ve_op: name(GUEST_OP, 'Instruction that has raised the #VE', { source: 'TDXM-VE-2' }),
+  stay_in_ve: flag('The #VE handler does not fetch the information by itself', { source: 'simulator' }),
   in_nmi: flag('The NMI handler runs: further NMIs are blocked', { source: 'SDM' }),
   stay_in_irq: flag('Interrupt handlers do not end by themselves: the guest writes EOI', {
     source: 'simulator',

@@ -5,12 +5,14 @@ import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
 import { guestOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcsOf } from '../kvm/kvm_host';
+import { TDX_OPERAND, TDX_STATUS } from '../names';
 import {
   handlerEoi, isNativeMsr, movCr8, msrExit, nativeRdmsr, nativeWrmsr, raisesGp, virtualizesApic,
 } from './msr'; // prettier-ignore
 import { operands } from './operands';
 import { touch } from './touch';
 import { tdvps } from '../seam/tdx_module';
+import { injectVe, tdg_vp_veinfo_get, VE } from '../seam/ve';
 import * as cpu from './cpu';
 import { guest_cpu, vppr } from './cpu';
 
@@ -20,6 +22,8 @@ const guest_starts = event('guest_starts', 'mark', 'VCPU-9', { vcpu: 'num' }, 'v
   'The guest executes its first instruction on vCPU {vcpu}.'); // prettier-ignore
 const guest_ve = event('guest_ve', 'mark', 'PI-32', { vcpu: 'num', op: cpu.GUEST_OP }, 'vcpu {vcpu} {op}',
   '{op} raises #VE in the TD; its handler asks the host by TDVMCALL.'); // prettier-ignore
+const guest_df = event('guest_df', 'mark', 'TDXM-VE-3', { vcpu: 'num', op: cpu.GUEST_OP }, 'vcpu {vcpu} {op}',
+  '{op} would raise a second #VE before the information of the first was fetched: the guest on vCPU {vcpu} gets #DF.'); // prettier-ignore
 const guest_takes_irq = event('guest_takes_irq', 'mark', 'PI-15', { vcpu: 'num', vec: 'num' }, 'vcpu {vcpu} vec {vec}',
   'The guest takes vector {vec} on vCPU {vcpu}.'); // prettier-ignore
 const pir_harvested = event('pir_harvested', 'mark', 'PI-15', { vcpu: 'num' }, 'vcpu {vcpu}',
@@ -167,8 +171,9 @@ export const guest_run = routine(
     execute(m, l) {
       const vcpu = l.vcpu as Ref;
       const guest = guestOf(vcpu);
-      if (guest_cpu.ve_valid.get(m, guest)) return at.ve; // its handler runs with interrupts off
-      const vector = virtualizesApic(m, vcpu) ? deliverable(m, guest) : -1;
+      const ve = guest_cpu.ve_valid.get(m, guest) === 1 || guest_cpu.ve_fetched.get(m, guest) === 1;
+      if (ve && !(guest_cpu.stay_in_ve.get(m, guest) && guest_cpu.ve_valid.get(m, guest))) return at.ve;
+      const vector = virtualizesApic(m, vcpu) && !ve ? deliverable(m, guest) : -1; // a #VE handler has interrupts off
       if (vector >= 0) {
         guest_cpu.virr.clear(m, guest, vector);
         guest_cpu.visr.set(m, guest, vector);
@@ -185,6 +190,14 @@ export const guest_run = routine(
       if (op === cpu.OP_IRET) {
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
         if (guest_cpu.in_nmi.get(m, guest)) iret(m, vcpu);
+        return at.boundary;
+      }
+      if (op === cpu.OP_VEINFO_GET) {
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        const waits = guest_cpu.ve_valid.get(m, guest) === 1;
+        guest_cpu.rax.set(m, guest, waits ? TDX_STATUS.SUCCESS : TDX_STATUS.NO_VALID_VE_INFO, 0);
+        if (waits) tdg_vp_veinfo_get(m, vcpu);
+        guest_cpu.ve_fetched.set(m, guest, 0);
         return at.boundary;
       }
       if (op === cpu.OP_TRIPLE_FAULT) {
@@ -223,8 +236,8 @@ export const guest_run = routine(
       }
       if (is_td_vcpu(m, vcpu)) {
         if (op === cpu.OP_TDVMCALL) return at.ve; // no #VE: the guest calls by itself
-        m.emit(guest_ve, kvm_vcpu.id.get(m, vcpu), op);
-        guest_cpu.ve_valid.set(m, guest, 1);
+        if (injectVe(m, vcpu, op) === VE) m.emit(guest_ve, kvm_vcpu.id.get(m, vcpu), op);
+        else m.emit(guest_df, kvm_vcpu.id.get(m, vcpu), op);
         return at.boundary;
       }
       guest_cpu.op.set(m, guest, cpu.OP_NONE);
@@ -239,13 +252,20 @@ export const guest_run = routine(
       return leave(m, handlerEoi(m, vcpu, l.vector), at.boundary);
     },
     ve(m, l) {
-      const guest = guestOf(l.vcpu as Ref);
-      const op = guest_cpu.op.get(m, guest);
-      guest_cpu.ve_valid.set(m, guest, 0);
-      guest_cpu.op.set(m, guest, cpu.OP_NONE);
+      const vcpu = l.vcpu as Ref;
+      const guest = guestOf(vcpu);
+      if (guest_cpu.ve_valid.get(m, guest) && !guest_cpu.stay_in_ve.get(m, guest)) {
+        tdg_vp_veinfo_get(m, vcpu);
+        if (nmiWindow(m, vcpu)) return at.boundary; // an NMI that has waited for this comes first: TDXM-NMI-7
+      }
+      const handles = guest_cpu.ve_fetched.get(m, guest) === 1;
+      const op = (handles ? guest_cpu.ve_op : guest_cpu.op).get(m, guest);
+      guest_cpu.ve_fetched.set(m, guest, 0);
+      if (!handles) guest_cpu.op.set(m, guest, cpu.OP_NONE);
+      else if (op === cpu.OP_NONE) return at.boundary; // nothing that the host could do
       operands(m, guest, op);
       if (guest_cpu.rcx.get(m, guest) & RCX_RESERVED) {
-        guest_cpu.rax.set(m, guest, 0xc000_0100, 1); // OPERAND_INVALID | RCX
+        guest_cpu.rax.set(m, guest, TDX_STATUS.OPERAND_INVALID, TDX_OPERAND.RCX);
         m.emit(tdcall_refused, kvm_vcpu.id.get(m, l.vcpu as Ref), guest_cpu.rcx.get(m, guest));
         return at.boundary;
       }

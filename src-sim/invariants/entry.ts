@@ -9,8 +9,8 @@ import { vcpu_enter_guest } from '../kvm/x86';
 import type { Ref } from '../machine/layout';
 import { thread } from '../machine/machine';
 import { E } from '../machine/routine';
-import { tdh_vp_enter } from '../seam/leaves';
 import { tdr } from '../seam/tdx_module';
+import { tdh_vp_enter } from '../seam/vp_enter';
 import { invariant } from './invariant';
 import { at, type Look } from './look';
 

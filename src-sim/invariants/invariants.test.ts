@@ -17,8 +17,10 @@ import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
 import { HOST_KERNEL, pcpu } from '../platform/pcpu';
 import { pi_desc, posted_intr_vmcs, POSTED_INTR_WAKEUP_VECTOR } from '../platform/posted_intr';
-import * as seam from '../seam/leaves';
+import { tdh_vp_wr } from '../seam/fields';
+import { tdh_vp_init } from '../seam/leaves';
 import { tdr, tdvps, VCPU_ACTIVE } from '../seam/tdx_module';
+import { tdh_vp_enter } from '../seam/vp_enter';
 import { Bench, ipi, msi } from '../testing/bench';
 import { defect, withDefects, type Defect } from '../testing/defect';
 import { brokenText, INVARIANTS } from './watch';
@@ -102,7 +104,7 @@ const CASES: Record<string, Case> = {
     before: fatal,
     does: [run('td', 1)],
     seeds: [
-      defect(seam.tdh_vp_enter, 'check', (m, _l, _right, to) => {
+      defect(tdh_vp_enter, 'check', (m, _l, _right, to) => {
         thread.rax.set(m, m.thread, 0, 0);
         return to('commit');
       }),
@@ -142,7 +144,7 @@ const CASES: Record<string, Case> = {
     states: 'tdx:INV-32, RUN-4',
     does: [bootTd],
     seeds: [
-      defect(seam.tdh_vp_enter, 'seamcall', also((m, l) => kvm.td_state.set(m, host.kvmOf(m, vcpuOf(l)), 1))),
+      defect(tdh_vp_enter, 'seamcall', also((m, l) => kvm.td_state.set(m, host.kvmOf(m, vcpuOf(l)), 1))),
     ],
   },
   smi_changes_nothing: {
@@ -250,7 +252,7 @@ const CASES: Record<string, Case> = {
     states: 'tdx:INV-6',
     before: [bootTd],
     does: [msi('td', 'NMI')],
-    seeds: [defect(seam.tdh_vp_wr, 'execute', also((m, l) => tdvps.pend_nmi.set(m, host.tdvpsOf(l.target as Ref), 2)))],
+    seeds: [defect(tdh_vp_wr, 'execute', also((m, l) => tdvps.pend_nmi.set(m, host.tdvpsOf(l.target as Ref), 2)))],
   },
   two_nmis_in_kvm: {
     states: 'tdx:INV-7, x86:INV-1',
@@ -315,7 +317,7 @@ const CASES: Record<string, Case> = {
     before: [{ ...bootTd, run: false }, { vmm: 'KVM_NMI', vm: 'td', vcpu: 1 }],
     does: [run('td', 1)],
     seeds: [
-      defect(seam.tdh_vp_enter, 'commit', first((m, l) => {
+      defect(tdh_vp_enter, 'commit', first((m, l) => {
         tdvps.pend_nmi.set(m, host.tdvpsOf(vcpuOf(l)), 0);
         guest_cpu.nmis.set(m, host.guestOf(vcpuOf(l)), 1);
       })),
@@ -324,7 +326,7 @@ const CASES: Record<string, Case> = {
   nmi_window_has_a_reason: {
     states: 'TDXM-INV-19, tdx:NMI-11',
     does: [bootTd],
-    seeds: [defect(seam.tdh_vp_enter, 'commit', (m, l, right) => {
+    seeds: [defect(tdh_vp_enter, 'commit', (m, l, right) => {
       const vcpu = vcpuOf(l as never);
       const next = right();
       tdvps.nmi_window.set(m, host.tdvpsOf(vcpu), 1);
@@ -429,7 +431,10 @@ const CASES: Record<string, Case> = {
     states: 'TDXM-INV-22, tdx:SMI-10',
     before: [bootTd],
     does: [on('SMI')],
-    seeds: [defect(vcpu_enter_guest, 'exit_irqoff', skipTo('irqs_on'))],
+    seeds: [
+      defect(vcpu_enter_guest, 'exit_irqoff', skipTo('irqs_on')),
+      defect(tdh_vp_enter, 'seamret', also((m, l) => pcpu.smi_pending.set(m, cpuOf(m, l), 1))), // SEAMRET forgets it
+    ],
   },
   kvm_never_ahead_of_the_module: {
     states: 'tdx:INV-31, tdx:INV-32, VM-24, TDXM-OPST-2',
@@ -449,7 +454,7 @@ const CASES: Record<string, Case> = {
     states: 'TDXM-INV-27',
     does: [bootTd],
     seeds: [
-      defect(seam.tdh_vp_wr, 'execute', also((m, l) =>
+      defect(tdh_vp_wr, 'execute', also((m, l) =>
         posted_intr_vmcs.pin_bit.set(m, tdvps.vmcs.at(host.tdvpsOf(l.target as Ref)), 1))),
     ],
   },
@@ -458,13 +463,13 @@ const CASES: Record<string, Case> = {
     before: [bootTd],
     does: [hlt('enabled')],
     seeds: [
-      defect(seam.tdh_vp_enter, 'seamret', first((m, l) => tdvps.state.set(m, host.tdvpsOf(vcpuOf(l)), VCPU_ACTIVE))),
+      defect(tdh_vp_enter, 'seamret', first((m, l) => tdvps.state.set(m, host.tdvpsOf(vcpuOf(l)), VCPU_ACTIVE))),
     ],
   },
   cpu_knows_who_runs: {
     states: 'TDXM-INV-4, RUN-10',
     does: [bootTd],
-    seeds: [defect(seam.tdh_vp_enter, 'commit', (m, l, right) => {
+    seeds: [defect(tdh_vp_enter, 'commit', (m, l, right) => {
       const cpu = cpuOf(m, l as never);
       const next = right();
       pcpu.context.set(m, cpu, HOST_KERNEL);
@@ -481,7 +486,7 @@ const CASES: Record<string, Case> = {
     before: fatal,
     does: [run('td', 1)],
     seeds: [
-      defect(seam.tdh_vp_enter, 'seamcall', first((m, l) =>
+      defect(tdh_vp_enter, 'seamcall', first((m, l) =>
         tdr.fatal.set(m, host.moduleOf(host.kvmOf(m, vcpuOf(l))), 0))),
     ],
   },
@@ -489,8 +494,31 @@ const CASES: Record<string, Case> = {
     states: 'TDXM-BUILD-8',
     does: [bootTd],
     seeds: [
-      defect(seam.tdh_vp_init, 'execute', also((m, l) =>
+      defect(tdh_vp_init, 'execute', also((m, l) =>
         tdr.num_vcpus.set(m, host.moduleOf(host.kvmOf(m, l.target as Ref)), 7))),
+    ],
+  },
+  associations_are_counted: {
+    states: 'TDXM-INV-5',
+    does: [bootTd],
+    seeds: [
+      defect(tdh_vp_init, 'execute', also((m, l) =>
+        tdr.num_assoc_vcpus.set(m, host.moduleOf(host.kvmOf(m, l.target as Ref)), 0))),
+    ],
+  },
+  entries_hold_their_locks: {
+    states: 'TDXM-INV-9, TDXM-INV-13',
+    before: [bootTd],
+    does: [hlt('enabled')],
+    seeds: [
+      defect(tdh_vp_enter, 'seamret', first((m, l) => tdr.shared.set(m, host.moduleOf(host.kvmOf(m, vcpuOf(l))), 2))),
+    ],
+  },
+  runs_where_it_belongs: {
+    states: 'TDXM-INV-3, TDXM-ENTER-26',
+    does: [bootTd],
+    seeds: [
+      defect(tdh_vp_enter, 'commit', first((m, l) => tdvps.assoc.set(m, host.tdvpsOf(vcpuOf(l)), 1))),
     ],
   },
   refused_entry_changes_nothing: {
@@ -498,14 +526,14 @@ const CASES: Record<string, Case> = {
     before: fatal,
     does: [run('td', 1)],
     seeds: [
-      defect(seam.tdh_vp_enter, 'check', first((m, l) => tdvps.last_exit_vmcall.set(m, host.tdvpsOf(vcpuOf(l)), 1))),
+      defect(tdh_vp_enter, 'check', first((m, l) => tdvps.last_exit_vmcall.set(m, host.tdvpsOf(vcpuOf(l)), 1))),
     ],
   },
   status_words_make_sense: {
     states: 'TDXM-INV-32, NUM-21',
     before: [bootTd],
     does: [hlt('enabled')],
-    seeds: [defect(seam.tdh_vp_enter, 'seamret', first((m) => thread.rax.set(m, m.thread, 0x2000_0000, 12)))],
+    seeds: [defect(tdh_vp_enter, 'seamret', first((m) => thread.rax.set(m, m.thread, 0x2000_0000, 12)))],
   },
 }; // prettier-ignore
 

@@ -9,7 +9,8 @@ import { kvm_check_and_inject_events } from '../kvm/x86_inject';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import type { Ref, Views } from '../machine/layout';
 import { E } from '../machine/routine';
-import { tdvps } from '../seam/tdx_module';
+import { tdh_vp_wr } from '../seam/fields';
+import { tdr, tdvps } from '../seam/tdx_module';
 import { invariant } from './invariant';
 import { at, type Look } from './look';
 
@@ -48,6 +49,11 @@ function readsBack({ m }: Look): boolean {
   return variant.nmi_readback.get(m, host.variantRef(m)) === 1;
 }
 
+/** Whether SEAMCALLs past KVM have worked on the TD. */
+function isPastKvm(look: Look, vcpu: Ref): boolean {
+  return tdr.past_kvm.get(look.m, host.moduleOf(host.kvmOf(look.m, vcpu))) === 1;
+}
+
 /**
  * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that userspace wants
  * injected at once with an NMI, since one entry carries one event (x86:INV-14).
@@ -57,7 +63,8 @@ function mayDrop(look: Look, vcpu: Ref): boolean {
     look.didOf(kvm_vcpu_reset) ||
     look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
     kvm_vcpu.exception_injected.get(look.before, vcpu) === 1 ||
-    kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1
+    kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1 ||
+    isPastKvm(look, vcpu)
   );
 }
 
@@ -115,7 +122,11 @@ export const nmi = [
       const more = outstanding(look, look.m, vcpu) + taken(look, vcpu) > outstanding(look, look.before, vcpu);
       if (!more) return true;
       const raised = kvm_vcpu.nmi_queued.get(look.m, vcpu) > kvm_vcpu.nmi_queued.get(look.before, vcpu);
-      return raised || look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events);
+      return (
+        raised ||
+        look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
+        (look.didOf(tdh_vp_wr) && isPastKvm(look, vcpu))
+      );
     },
   ),
   invariant(
@@ -146,11 +157,12 @@ export const nmi = [
     'td_vcpu',
     'pend_nmi_goes_with_its_nmi',
     'TDXM-INV-18, tdx:NMI-10',
-    'PEND_NMI is cleared only as the module enters the guest with the NMI.',
+    'PEND_NMI is cleared only as the module enters the guest with the NMI, or by a host that writes 0 past KVM.',
     (look, vcpu) => {
       const ref = host.tdvpsOf(vcpu);
       const cleared = tdvps.pend_nmi.get(look.m, ref) < tdvps.pend_nmi.get(look.before, ref);
-      return !cleared || underWay(look, look.m, vcpu) === 1;
+      const byHost = look.didOf(tdh_vp_wr) && isPastKvm(look, vcpu);
+      return !cleared || byHost || underWay(look, look.m, vcpu) === 1;
     },
   ),
   invariant(

@@ -6,9 +6,9 @@ import type { Ref } from '../machine/layout';
 import { thread } from '../machine/machine';
 import { pcpu, SEAM_NON_ROOT, VMX_NON_ROOT } from '../platform/pcpu';
 import { pi_desc, posted_intr_vmcs } from '../platform/posted_intr';
-import { tdh_vp_enter } from '../seam/leaves';
 import * as module from '../seam/tdx_module';
 import { tdr, tdvps } from '../seam/tdx_module';
+import { tdh_vp_enter } from '../seam/vp_enter';
 import { invariant } from './invariant';
 import { at } from './look';
 
@@ -25,8 +25,10 @@ export const views = [
     "KVM's state of a TD is never ahead of the module's, and a TD that KVM has initialized has its key.",
     ({ m }, vm) => {
       const state = kvm.td_state.get(m, vm);
-      if (state > tdr.op_state.get(m, host.moduleOf(vm))) return false;
-      return state === host.TD_STATE_UNINITIALIZED || tdr.hkid_assigned.get(m, host.moduleOf(vm)) === 1;
+      const ref = host.moduleOf(vm);
+      if (tdr.past_kvm.get(m, ref)) return true;
+      if (state > tdr.op_state.get(m, ref)) return false;
+      return state === host.TD_STATE_UNINITIALIZED || tdr.lifecycle.get(m, ref) === module.TD_KEYS_CONFIGURED;
     },
   ),
   invariant(
@@ -36,6 +38,7 @@ export const views = [
     'A vCPU that KVM takes for initialized is so in the module, posts interrupts there, and with the same vector.',
     ({ m }, vcpu) => {
       if (kvm_vcpu.tdx_state.get(m, vcpu) === host.VCPU_TD_STATE_UNINITIALIZED) return true;
+      if (tdr.past_kvm.get(m, host.moduleOf(host.kvmOf(m, vcpu)))) return true;
       const ref = host.tdvpsOf(vcpu);
       if (tdvps.state.get(m, ref) < module.VCPU_READY) return false;
       const vmcs = tdvps.vmcs.at(ref);
@@ -52,7 +55,9 @@ export const views = [
     ({ m }, vcpu) => {
       const vmcs = tdvps.vmcs.at(host.tdvpsOf(vcpu));
       if (!posted_intr_vmcs.pin_bit.get(m, vmcs)) return true;
-      return posted_intr_vmcs.nv.get(m, vmcs) <= 0xff && posted_intr_vmcs.desc_set.get(m, vmcs) === 1;
+      return (
+        posted_intr_vmcs.nv.get(m, vmcs) <= 0xff && posted_intr_vmcs.desc_addr.hi(m, vmcs) !== 0xffff_ffff
+      );
     },
   ),
   invariant(
@@ -102,7 +107,7 @@ export const views = [
     ({ m, before }, vm) => {
       const ref = host.moduleOf(vm);
       if (tdr.fatal.get(m, ref) < tdr.fatal.get(before, ref)) return false;
-      if (tdr.hkid_assigned.get(m, ref) < tdr.hkid_assigned.get(before, ref)) return false;
+      if (tdr.lifecycle.get(m, ref) < tdr.lifecycle.get(before, ref)) return false;
       return tdr.op_state.get(m, ref) >= tdr.op_state.get(before, ref);
     },
   ),
@@ -112,12 +117,55 @@ export const views = [
     'TDXM-BUILD-8',
     'The module counts exactly the vCPUs that TDH.VP.INIT has made ready.',
     ({ m }, vm) => {
+      if (tdr.past_kvm.get(m, host.moduleOf(vm))) return true; // a refused TDH.VP.INIT may count one too many
       let ready = 0;
       for (let i = 0; i < kvm.slots.get(m, vm); i++) {
         const ref = host.tdvpsOf(host.vcpuAt(m, vm, i));
         if (tdvps.state.get(m, ref) >= module.VCPU_READY) ready++;
       }
       return ready === tdr.num_vcpus.get(m, host.moduleOf(vm));
+    },
+  ),
+  invariant(
+    'td',
+    'associations_are_counted',
+    'TDXM-INV-5',
+    'The module counts the vCPUs that belong to some CPU.',
+    ({ m }, vm) => {
+      let associated = 0;
+      for (let i = 0; i < kvm.slots.get(m, vm); i++)
+        if (tdvps.assoc.get(m, host.tdvpsOf(host.vcpuAt(m, vm, i)))) associated++;
+      return associated === tdr.num_assoc_vcpus.get(m, host.moduleOf(vm));
+    },
+  ),
+  invariant(
+    'td',
+    'entries_hold_their_locks',
+    'TDXM-INV-9, TDXM-INV-13',
+    'The page of a TD is held shared once for each of its vCPUs that is being entered or runs, and by nobody else.',
+    ({ m }, vm) => {
+      let held = 0;
+      for (let i = 0; i < kvm.slots.get(m, vm); i++)
+        held += tdvps.shared.get(m, host.tdvpsOf(host.vcpuAt(m, vm, i)));
+      return held === tdr.shared.get(m, host.moduleOf(vm));
+    },
+  ),
+  invariant(
+    'td_vcpu',
+    'runs_where_it_belongs',
+    'TDXM-INV-3, TDXM-ENTER-26',
+    'A vCPU whose guest executes belongs to that CPU and is locked; its TD had its keys and was runnable.',
+    (look, vcpu) => {
+      const { m } = look;
+      if (!look.isIn(m, kvm_vcpu.thread.get(m, vcpu) as Ref, guest_run, vcpu)) return true;
+      const ref = host.tdvpsOf(vcpu);
+      const td = host.moduleOf(host.kvmOf(m, vcpu));
+      return (
+        tdvps.shared.get(m, ref) === 1 &&
+        tdvps.assoc.get(m, ref) === 1 + pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref) &&
+        tdr.lifecycle.get(m, td) === module.TD_KEYS_CONFIGURED &&
+        tdr.op_state.get(m, td) === module.OP_RUNNABLE
+      );
     },
   ),
   invariant(

@@ -139,7 +139,8 @@ describe('ORD-2: the order of bring-up', () => {
     for (const step of built) td.does(step);
     expect(td.shows('vcpu0.apic.base')).toBe('0xfee00d00');
     expect(td.shows('vcpu0.tdvps.vmcs.nv')).toBe('0xf2');
-    expect([td.shows('vcpu0.tdvps.vmcs.desc_set'), td.shows('vcpu0.tdvps.vmcs.pin_bit')]).toEqual(['1', '1']);
+    expect(td.shows('vcpu0.tdvps.vmcs.desc_addr')).toBe('0x0000000040000000');
+    expect(td.shows('vcpu0.tdvps.vmcs.pin_bit')).toBe('1');
     expect(td.events('seamcall').slice(-8)).toEqual([
       'TDH.VP.CREATE', 'TDH.VP.ADDCX', 'TDH.VP.INIT', 'TDH.VP.WR', 'TDH.VP.WR', 'TDH.VP.WR', 'TDH.MEM.PAGE.ADD', 'TDH.MR.FINALIZE',
     ]); // prettier-ignore

@@ -208,6 +208,9 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   cpuid_set: flag('KVM_SET_CPUID2 was called', { source: 'VCPU-8' }),
   halt_irqs_blocked: flag('R12 of the last TDVMCALL<HLT>: interrupts were blocked', { source: 'HLT-1' }),
   tdx_state: name(['UNINITIALIZED', 'INITIALIZED'], 'vcpu_tdx.state', { source: 'NUM-29' }),
+  loaded_cpu: num(8, '1 + number of the CPU on which KVM has last worked on the TD vCPU, 0 for none', {
+    source: 'TDXM-VCPU-10',
+  }),
   mp_state: name(MP_STATES, 'Multiprocessing state', { source: 'NUM-5' }),
   mode: name(['OUTSIDE_GUEST_MODE', 'IN_GUEST_MODE', 'EXITING_GUEST_MODE'], 'vcpu->mode', {
     source: 'NUM-13',
@@ -293,6 +296,7 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
   }),
   wait_for_sept_zap: flag('No vCPU may enter: pages are being taken away', { source: 'RUN-10' }),
   page: sub(guest_page, PAGES),
+  hkid_assigned: flag('kvm_tdx.hkid is assigned', { source: 'VM-22' }),
   module: sub(tdr),
   index: num(8, 'Position among all VMs', { hidden: true }),
   slots: num(8, 'vCPUs it may have', { hidden: true }),

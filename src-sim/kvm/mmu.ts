@@ -1,7 +1,8 @@
 import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
-import { tdh_mem_page_aug, TDX_OPERAND_BUSY } from '../seam/leaves';
+import { TDX_STATUS } from '../names';
+import { tdh_mem_page_aug } from '../seam/leaves';
 import { guest_cpu } from '../guest/cpu';
 import { guest_page, guestOf, is_td_vcpu, kvm_run, kvmOf, pageAt, runOf, vmcs, vmcsOf } from './kvm_host';
 import { KVM_BUG_ON } from './kvm_main';
@@ -46,7 +47,7 @@ export const kvm_mmu_page_fault = routine(
     },
     augmented(m, l) {
       if (m.retval === 0) return m.ret(RET_PF_FIXED);
-      if (thread.rax.hi(m, m.thread) === TDX_OPERAND_BUSY) return m.ret(RET_PF_RETRY);
+      if (thread.rax.hi(m, m.thread) === TDX_STATUS.OPERAND_BUSY) return m.ret(RET_PF_RETRY);
       KVM_BUG_ON(m, kvmOf(m, l.vcpu as Ref), BUG_SITE_PAGE_AUG);
       return m.ret(E('EIO'));
     },

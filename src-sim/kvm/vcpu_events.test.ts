@@ -140,7 +140,7 @@ describe('an NMI on its way into a TD', () => {
     expect(td.events('KVM_BUG_ON')).toEqual(['seamcall']);
   });
 
-  test('tdx:NMI-11: while the guest has not fetched its #VE information the NMI waits', () => {
+  test('tdx:NMI-11, TDXM-NMI-6, TDXM-NMI-7: while the guest has not fetched its #VE information the NMI waits', () => {
     const td = new Bench({ vms: { td: 1 } });
     td.does({ boot: 'td', vm: 'td', vcpus: 1 });
     td.begin({ guest: 'SVR', vm: 'td', vcpu: 0, value: 0x1ff });
@@ -154,13 +154,13 @@ describe('an NMI on its way into a TD', () => {
     const names: string[] = [];
     for (let n = from; n < td.mark; n++) names.push(td.machine.trace.event(n).name);
     const order = ['pend_nmi_set', 'kvm_entry', 'nmi_injected_by_module', 'guest_takes_nmi'];
-    // Two entries: the first with the #VE still open injects nothing, the one after the TDVMCALL does.
+    // The entry with the #VE still open injects nothing; TDG.VP.VEINFO.GET does, before the TDVMCALL of the handler.
     expect(names.filter((name) => order.includes(name))).toEqual([
       'pend_nmi_set',
       'kvm_entry',
-      'kvm_entry',
       'nmi_injected_by_module',
       'guest_takes_nmi',
+      'kvm_entry',
     ]);
   });
 

@@ -68,6 +68,11 @@ export const thread = record('thread', 'kvm', 'A thread', {
   action: num(32, 'Serial number of the action it works on', { hidden: true }),
   ret: int32('What the last call returned', { labels: labelled() }),
   rax: word64('Completion status of the last SEAMCALL', { source: 'NUM-21', layer: 'seam' }),
+  r8: word64('R8 of the last SEAMCALL: value to write, then the value that was read or was there before', {
+    source: 'TDXM-VCPU-13',
+    layer: 'seam',
+  }),
+  r9: word64('R9 of the last SEAMCALL: mask of the bits to write', { source: 'TDXM-VCPU-13', layer: 'seam' }),
   signal: flag('A signal is pending', { source: 'RUN-5' }),
   frames: sub(frame, MAX_DEPTH, { hidden: true }),
 });

@@ -26,6 +26,12 @@ export const pcpu = record('pcpu', 'hardware', 'A host CPU', {
     source: 'tdx:NMI-28',
   }),
   lapic_disabled: flag('The physical local APIC is disabled', { source: 'tdx:NMI-28' }),
+  limit_cpuid: flag('IA32_MISC_ENABLE hides CPUID leaves', { source: 'TDXM-ENTER-2' }),
+  tsc_adjusted: flag('IA32_TSC_ADJUST is not what it was when the TDX module started', {
+    source: 'TDXM-ENTER-16',
+  }),
+  tsc_back: flag('The TSC is behind its value at the last TD exit', { source: 'TDXM-ENTER-17' }),
+  monitor_off: flag('IA32_MISC_ENABLE switches MONITOR off', { source: 'TDXM-ENTER-18' }),
   nmi_depth: num(8, 'Host NMI handlers under way', { source: 'tdx:NMI-25' }),
   nmis: num(8, 'NMIs that the host has handled', { source: 'tdx:NMI-21' }),
   index: num(8, 'CPU number', { hidden: true }),

@@ -1,4 +1,4 @@
-import { bits, flag, gap, num, record } from '../machine/layout';
+import { bits, flag, gap, num, record, word64 } from '../machine/layout';
 
 /** Mirrors arch/x86/include/asm/posted_intr.h. */
 
@@ -29,6 +29,6 @@ export const pi_desc = record(
 /** Where the TDX module's VMCS points for posted interrupts. @source VCPU-9, VCPU-10 */
 export const posted_intr_vmcs = record('posted_intr_vmcs', 'seam', 'Posted-interrupt fields of the TD VMCS', {
   nv: num(16, 'POSTED_INTR_NV: notification vector, 0xffff until set', { source: 'VCPU-10', as: 'hex' }),
-  desc_set: flag('POSTED_INTR_DESC_ADDR points to the PID', { source: 'VCPU-10' }),
+  desc_addr: word64('POSTED_INTR_DESC_ADDR: address of the PID, all ones until set', { source: 'VCPU-10' }),
   pin_bit: flag('Pin control bit 7: process posted interrupts', { source: 'VCPU-10' }),
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
-  APICV_INHIBIT_REASONS, CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, MSR_INDEX, SEAMCALL_LEAVES, SEAMCALL_STATUS, SHORTHANDS, TDVMCALL_STATUS,
+  APICV_INHIBIT_REASONS, CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, MSR_INDEX, SEAMCALL_LEAVES, SEAMCALL_STATUS, SHORTHANDS, TD_FIELDS, TDVMCALL_STATUS, TDVPS_FIELDS,
+  type SeamcallLeaf,
 } from '../names'; // prettier-ignore
 
 /** Name of a VM slot of the platform, such as `td`. State paths begin with it. */
@@ -38,6 +39,7 @@ const Page = z
   .default(0)
   .meta({ description: 'One of eight pages besides the initial memory' });
 const Direction = z.enum(['IN', 'OUT']).default('OUT').meta({ description: 'IN reads, OUT writes' });
+const LEAVES = Object.keys(SEAMCALL_LEAVES) as SeamcallLeaf[];
 /** What one action is: who does it, what it is called, which parameters it takes, what it means, who says so. */
 export interface ActionDeclaration {
   readonly doc: string;
@@ -334,6 +336,12 @@ export const ACTIONS = {
       ...onVcpu,
       value: z.int().min(0).max(15).meta({ description: 'TPR bits 7:4, 0 to 15' }),
     }),
+    VE_HANDLER: declare(
+      "Whether the guest's #VE handler fetches the information by itself, or executes what it is given first.",
+      'TDXM-NMI-6',
+      { ...onVcpu, stay: z.boolean().default(true).meta({ description: 'true: it waits for VEINFO_GET' }) },
+    ),
+    VEINFO_GET: declare('The guest calls TDG.VP.VEINFO.GET; its status is in RAX.', 'TDXM-VE-5', onVcpu),
     IF: declare('The guest enables or disables interrupts: STI, CLI.', 'SDM', {
       ...onVcpu,
       enabled: z.boolean(),
@@ -485,7 +493,7 @@ export const ACTIONS = {
       'NUM-22',
       {
         leaf: z
-          .enum(Object.keys(SEAMCALL_LEAVES) as [keyof typeof SEAMCALL_LEAVES])
+          .enum(LEAVES as [SeamcallLeaf])
           .default('TDH.VP.ENTER')
           .meta({ description: 'Leaf' }),
         status: z
@@ -501,6 +509,36 @@ export const ACTIONS = {
         times: z.int().min(1).max(100).default(1).meta({ description: 'How many of them' }),
       },
     ),
+    SEAMCALL: declare(
+      'The host makes a SEAMCALL by itself, past KVM. The status is in RAX, a value that is read in R8 of the thread.',
+      'TDXM-MODE-26',
+      {
+        ...onVcpu,
+        leaf: z
+          .enum([...LEAVES.filter((leaf) => leaf !== 'TDH.VP.ENTER'), 'NONE'] as [SeamcallLeaf | 'NONE'])
+          .meta({ description: 'Leaf; TDH.VP.ENTER is for KVM_RUN; NONE has a number that no leaf has' }),
+        from: z
+          .enum(['vcpu', 'vmm'])
+          .default('vcpu')
+          .meta({ description: "Whose thread, and so whose CPU: the vCPU's or the VMM's" }),
+        version: z.int().min(0).max(255).default(0).meta({ description: 'RAX bits 23:16' }),
+        reserved: z.boolean().default(false).meta({ description: 'A reserved bit of RAX is set' }),
+        field: z
+          .enum([...TDVPS_FIELDS, ...TD_FIELDS])
+          .default('PEND_NMI')
+          .meta({ description: 'Field of the vCPU for TDH.VP.RD and TDH.VP.WR, of the TD for TDH.MNG.RD' }),
+        value: Word.meta({ description: 'TDH.VP.WR: R8; CACHE.WB: RCX; VP.INIT: x2APIC id; AUG: page' }),
+        mask: Word.default(0xffff_ffff).meta({ description: 'TDH.VP.WR: R9, bits to write' }),
+        root: z.boolean().default(false).meta({ description: "PAGE.RECLAIM: the TD's root page" }),
+      },
+    ),
+    MSR: declare('Something changes an MSR of the CPU that the TDX module looks at.', 'TDXM-ENTER-16', {
+      ...onVcpu,
+      what: z
+        .enum(['LIMIT_CPUID', 'TSC_ADJUST', 'TSC_BACK', 'MONITOR_OFF'])
+        .meta({ description: 'IA32_MISC_ENABLE, IA32_TSC_ADJUST, the TSC set back, MONITOR disabled' }),
+      changed: z.boolean().default(true).meta({ description: 'false: it is as before again' }),
+    }),
     INIT: declare('The platform asserts INIT at the physical CPU on which the vCPU runs.', 'INIT-15', onVcpu),
   },
   boot: {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { thread } from '../machine/machine';
 import { HOST_KERNEL, pcpu } from '../platform/pcpu';
-import { tdh_vp_enter } from '../seam/leaves';
+import { tdh_vp_enter } from '../seam/vp_enter';
 import { defect, withDefects } from '../testing/defect';
 import { explain } from './errors';
 import { playScenario, runScenario, RUN_LIMITS } from './runner';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { SEAMCALL_LEAVES, SEAMCALL_STATUS, type SeamcallStatus } from '../names';
+import { SEAMCALL_LEAVES, SEAMCALL_STATUS, TDX_OPERAND, TDX_STATUS, type TdxStatus } from '../names';
 import { Bench } from '../testing/bench';
-import * as leaves from './leaves';
+import { decodeStatus, statusText, TDX_SW_ERROR } from './status';
 
 /** The TDX module: its statuses, what TDH.VP.ENTER gives back, and what becomes of every VM exit. */
 
@@ -125,64 +125,178 @@ describe('what becomes of a VM exit', () => {
 });
 
 describe('statuses', () => {
-  const names = Object.keys(SEAMCALL_STATUS) as SeamcallStatus[];
-  const hi = (name: SeamcallStatus): number => SEAMCALL_STATUS[name][0];
-  const hex = (n: number): string => n.toString(16).padStart(8, '0');
-
-  test.each([
-    ['TDXM-CODE-1', leaves.TDX_SUCCESS, 0],
-    ['TDXM-CODE-2', leaves.TDX_NON_RECOVERABLE_VCPU, 0x40000001],
-    ['TDXM-CODE-3', leaves.TDX_NON_RECOVERABLE_TD_MODULE, 0x60000002],
-    ['TDXM-CODE-4', hi('INTERRUPTED_RESUMABLE'), 0x80000003],
-    ['TDXM-CODE-6', leaves.TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE, 0x60000005],
-    ['TDXM-CODE-8', leaves.TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE_MODULE, 0xe0000007],
-    ['TDXM-CODE-9', hi('CROSS_TD_FAULT'), 0x80000008],
-    ['TDXM-CODE-10', hi('CROSS_TD_TRAP'), 0x90000009],
-    ['TDXM-CODE-11', hi('NON_RECOVERABLE_TD_CORRUPTED_MD'), 0x6000000a],
-    ['TDXM-CODE-12', hi('OPERAND_INVALID_RCX'), 0xc0000100],
-    ['TDXM-CODE-14', hi('OPERAND_BUSY_RCX'), 0x80000200],
-    ['TDXM-CODE-17', hi('RND_NO_ENTROPY'), 0x80000203],
-    ['TDXM-CODE-19', hi('HOST_PRIORITY_BUSY_TIMEOUT'), 0x90000205],
-    ['TDXM-CODE-27', leaves.TDX_TD_FATAL, 0xe0000604],
-    ['TDXM-CODE-31', leaves.TDX_OP_STATE_INCORRECT, 0xc0000608],
-    ['TDXM-CODE-33', leaves.TDX_TDCX_NUM_INCORRECT, 0xc0000610],
-    ['TDXM-CODE-35', leaves.TDX_VCPU_STATE_INCORRECT, 0xc0000700],
-    ['TDXM-CODE-36', hi('VCPU_ASSOCIATED'), 0x80000701],
-    ['TDXM-CODE-37', hi('VCPU_NOT_ASSOCIATED'), 0x80000702],
-    ['TDXM-CODE-40', hi('TSC_ROLLBACK'), 0xc0000706],
-    ['TDXM-CODE-42', leaves.TDX_TD_VMCS_FIELD_NOT_INITIALIZED, 0xc0000730],
-    ['TDXM-CODE-45', leaves.TDX_TD_KEYS_NOT_CONFIGURED, 0x80000810],
-    ['TDXM-CODE-52', hi('FLUSHVP_NOT_DONE'), 0x80000824],
-    ['TDXM-CODE-65', leaves.TDX_EPT_ENTRY_STATE_INCORRECT, 0xc0000b0d],
-    ['TDXM-CODE-70', hi('METADATA_FIELD_VALUE_NOT_VALID'), 0xc0000c03],
-  ])('%s: %i', (_id, value, expected) => {
-    expect(value).toBe(expected);
+  test.each<[string, TdxStatus, number]>([
+    ['TDXM-CODE-1', 'SUCCESS', 0x00000000],
+    ['TDXM-CODE-2', 'NON_RECOVERABLE_VCPU', 0x40000001],
+    ['TDXM-CODE-3', 'NON_RECOVERABLE_TD', 0x60000002],
+    ['TDXM-CODE-4', 'INTERRUPTED_RESUMABLE', 0x80000003],
+    ['TDXM-CODE-5', 'INTERRUPTED_RESTARTABLE', 0x80000004],
+    ['TDXM-CODE-6', 'NON_RECOVERABLE_TD_NON_ACCESSIBLE', 0x60000005],
+    ['TDXM-CODE-7', 'INVALID_RESUMPTION', 0xc0000006],
+    ['TDXM-CODE-8', 'NON_RECOVERABLE_TD_WRONG_APIC_MODE', 0xe0000007],
+    ['TDXM-CODE-9', 'CROSS_TD_FAULT', 0x80000008],
+    ['TDXM-CODE-10', 'CROSS_TD_TRAP', 0x90000009],
+    ['TDXM-CODE-11', 'NON_RECOVERABLE_TD_CORRUPTED_MD', 0x6000000a],
+    ['TDXM-CODE-12', 'OPERAND_INVALID', 0xc0000100],
+    ['TDXM-CODE-13', 'OPERAND_ADDR_RANGE_ERROR', 0xc0000101],
+    ['TDXM-CODE-14', 'OPERAND_BUSY', 0x80000200],
+    ['TDXM-CODE-15', 'PREVIOUS_TLB_EPOCH_BUSY', 0x80000201],
+    ['TDXM-CODE-16', 'SYS_BUSY', 0x80000202],
+    ['TDXM-CODE-17', 'RND_NO_ENTROPY', 0x80000203],
+    ['TDXM-CODE-18', 'OPERAND_BUSY_HOST_PRIORITY', 0x80000204],
+    ['TDXM-CODE-19', 'HOST_PRIORITY_BUSY_TIMEOUT', 0x90000205],
+    ['TDXM-CODE-20', 'PAGE_METADATA_INCORRECT', 0xc0000300],
+    ['TDXM-CODE-21', 'PAGE_ALREADY_FREE', 0x00000301],
+    ['TDXM-CODE-22', 'PAGE_NOT_OWNED_BY_TD', 0xc0000302],
+    ['TDXM-CODE-23', 'PAGE_NOT_FREE', 0xc0000303],
+    ['TDXM-CODE-24', 'TD_ASSOCIATED_PAGES_EXIST', 0xc0000400],
+    ['TDXM-CODE-25', 'SYS_NOT_READY', 0xc0000505],
+    ['TDXM-CODE-26', 'SYS_SHUTDOWN', 0xc0000506],
+    ['TDXM-CODE-27', 'TD_FATAL', 0xe0000604],
+    ['TDXM-CODE-28', 'TD_NON_DEBUG', 0xc0000605],
+    ['TDXM-CODE-29', 'TDCS_NOT_ALLOCATED', 0xc0000606],
+    ['TDXM-CODE-30', 'LIFECYCLE_STATE_INCORRECT', 0xc0000607],
+    ['TDXM-CODE-31', 'OP_STATE_INCORRECT', 0xc0000608],
+    ['TDXM-CODE-32', 'NO_VCPUS', 0xc0000609],
+    ['TDXM-CODE-33', 'TDCX_NUM_INCORRECT', 0xc0000610],
+    ['TDXM-CODE-34', 'X2APIC_ID_NOT_UNIQUE', 0xc0000621],
+    ['TDXM-CODE-35', 'VCPU_STATE_INCORRECT', 0xc0000700],
+    ['TDXM-CODE-36', 'VCPU_ASSOCIATED', 0x80000701],
+    ['TDXM-CODE-37', 'VCPU_NOT_ASSOCIATED', 0x80000702],
+    ['TDXM-CODE-38', 'NO_VALID_VE_INFO', 0xc0000704],
+    ['TDXM-CODE-39', 'MAX_VCPUS_EXCEEDED', 0xc0000705],
+    ['TDXM-CODE-40', 'TSC_ROLLBACK', 0xc0000706],
+    ['TDXM-CODE-41', 'INTERRUPTIBILITY_BLOCKED', 0xc0000707],
+    ['TDXM-CODE-42', 'TD_VMCS_FIELD_NOT_INITIALIZED', 0xc0000730],
+    ['TDXM-CODE-43', 'TD_VMCS_FIELD_ERROR', 0xc0000731],
+    ['TDXM-CODE-44', 'KEY_GENERATION_FAILED', 0x80000800],
+    ['TDXM-CODE-45', 'TD_KEYS_NOT_CONFIGURED', 0x80000810],
+    ['TDXM-CODE-46', 'KEY_STATE_INCORRECT', 0xc0000811],
+    ['TDXM-CODE-47', 'KEY_CONFIGURED', 0x00000815],
+    ['TDXM-CODE-48', 'WBCACHE_NOT_COMPLETE', 0x80000817],
+    ['TDXM-CODE-49', 'HKID_NOT_FREE', 0xc0000820],
+    ['TDXM-CODE-50', 'NO_HKID_READY_TO_WBCACHE', 0x00000821],
+    ['TDXM-CODE-51', 'WBCACHE_RESUME_ERROR', 0xc0000823],
+    ['TDXM-CODE-52', 'FLUSHVP_NOT_DONE', 0x80000824],
+    ['TDXM-CODE-53', 'LIMIT_CPUID_MAXVAL_SET', 0xc0000901],
+    ['TDXM-CODE-54', 'INCONSISTENT_MSR', 0xc0000920],
+    ['TDXM-CODE-55', 'INCORRECT_MSR_VALUE', 0xc0000921],
+    ['TDXM-CODE-56', 'EPT_WALK_FAILED', 0xc0000b00],
+    ['TDXM-CODE-57', 'EPT_ENTRY_NOT_PRESENT', 0xc0000b03],
+    ['TDXM-CODE-58', 'GPA_RANGE_NOT_BLOCKED', 0xc0000b06],
+    ['TDXM-CODE-59', 'GPA_RANGE_ALREADY_BLOCKED', 0x00000b07],
+    ['TDXM-CODE-60', 'TLB_TRACKING_NOT_DONE', 0xc0000b08],
+    ['TDXM-CODE-61', 'EPT_INVALID_PROMOTE_CONDITIONS', 0xc0000b09],
+    ['TDXM-CODE-62', 'PAGE_ALREADY_ACCEPTED', 0x00000b0a],
+    ['TDXM-CODE-63', 'PAGE_SIZE_MISMATCH', 0xc0000b0b],
+    ['TDXM-CODE-64', 'GPA_RANGE_BLOCKED', 0xc0000b0c],
+    ['TDXM-CODE-65', 'EPT_ENTRY_STATE_INCORRECT', 0xc0000b0d],
+    ['TDXM-CODE-66', 'EPT_PAGE_NOT_FREE', 0xc0000b0e],
+    ['TDXM-CODE-67', 'METADATA_FIELD_ID_INCORRECT', 0xc0000c00],
+    ['TDXM-CODE-68', 'METADATA_FIELD_NOT_WRITABLE', 0xc0000c01],
+    ['TDXM-CODE-69', 'METADATA_FIELD_NOT_READABLE', 0xc0000c02],
+    ['TDXM-CODE-70', 'METADATA_FIELD_VALUE_NOT_VALID', 0xc0000c03],
+    ['TDXM-CODE-71', 'METADATA_FIELD_CURRENTLY_NOT_WRITABLE', 0xc0000c09],
+    ['TDXM-CODE-72', 'METADATA_WR_MASK_NOT_VALID', 0xc0000c0a],
+    ['TDXM-CODE-73', 'L2_EXIT_HOST_ROUTED_ASYNC', 0x00001100],
+    ['TDXM-CODE-74', 'L2_EXIT_HOST_ROUTED_TDVMCALL', 0x00001101],
+    ['TDXM-CODE-75', 'L2_EXIT_PENDING_INTERRUPT', 0x00001102],
+    ['TDXM-CODE-76', 'PENDING_INTERRUPT', 0x00001120],
+  ])('%s: TDX_%s has its number in the upper half, and KVM is told so', (_id, status, expected) => {
+    const bench = running();
+    bench.does({ host: 'SEAMCALL_STATUS', status });
+    bench.does({ host: 'IRQ', ...td });
+    expect(rax(bench).slice(2, 10)).toBe(expected.toString(16).padStart(8, '0'));
+    expect(decodeStatus(expected).name).toBe(`TDX_${status}`);
   });
 
-  test('TDXM-STAT-1, TDXM-STAT-7: bits 59:48 are 0; a retryable error has bit 63 and not bit 62', () => {
-    const module = names.filter((name) => !name.startsWith('SEAMCALL'));
-    for (const name of module) expect(hi(name) & 0x0fff_0000, name).toBe(0);
-    const retryable = module.filter((name) => hi(name) >>> 30 === 2);
-    expect(retryable).toContain('OPERAND_BUSY_RCX');
-    expect(retryable).not.toContain('OPERAND_INVALID_RCX');
+  test('TDXM-STAT-1, TDXM-STAT-7, TDXM-STAT-10: error, permanent, fatal, class and detail of every status', () => {
+    for (const [name, hi] of Object.entries(TDX_STATUS)) expect(hi & 0x0fff_0000, name).toBe(0);
+    expect(decodeStatus(TDX_STATUS.OPERAND_BUSY)).toMatchObject({
+      error: true, nonRecoverable: false, fatal: false, retryable: true, class: 2, detail: 0, low: 'operand',
+    }); // prettier-ignore
+    expect(decodeStatus(TDX_STATUS.EPT_WALK_FAILED)).toMatchObject({ retryable: false, class: 0xb });
+    expect(decodeStatus(TDX_STATUS.TD_FATAL)).toMatchObject({
+      fatal: true,
+      class: 6,
+      detail: 4,
+      low: 'operand',
+    });
+    expect(decodeStatus(TDX_STATUS.NON_RECOVERABLE_TD).low).toBe('exit reason');
+    expect(decodeStatus(TDX_STATUS.SUCCESS).low).toBe('exit reason');
   });
 
-  test('TDXM-STAT-4, TDXM-STAT-5: NON_RECOVERABLE without ERROR is a TD exit; WRONG_APIC_MODE alone has both', () => {
-    const error = (status: number): boolean => status >>> 31 === 1;
-    expect(error(leaves.TDX_NON_RECOVERABLE_VCPU)).toBe(false);
-    expect(error(leaves.TDX_NON_RECOVERABLE_TD_MODULE)).toBe(false);
-    expect(error(leaves.TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE)).toBe(false);
-    expect(error(leaves.TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE_MODULE)).toBe(true);
+  test('TDXM-STAT-2: the upper half alone names the status', () => {
+    expect(statusText(0x8000_0200, 0x92)).toBe('TDX_OPERAND_BUSY, SEPT_TREE (0x8000020000000092)');
+    expect(statusText(0x8000_0200, 0x01)).toBe('TDX_OPERAND_BUSY, RCX (0x8000020000000001)');
+    expect(statusText(0xc000_0100, 0)).toBe('TDX_OPERAND_INVALID, RAX (0xc000010000000000)');
   });
 
-  test('TDXM-STAT-8: bit 60, the recoverability hint, is in CROSS_TD_TRAP and HOST_PRIORITY_BUSY_TIMEOUT only', () => {
-    const hinted = names.filter((name) => hi(name) & 0x1000_0000);
-    expect(hinted.sort()).toEqual(['CROSS_TD_TRAP', 'HOST_PRIORITY_BUSY_TIMEOUT']);
+  test('TDXM-STAT-3: a low half that is an MSR or a field of the VMCS is not taken for an operand', () => {
+    expect(statusText(TDX_STATUS.INCONSISTENT_MSR, 0x3b)).toBe('TDX_INCONSISTENT_MSR (0xc00009200000003b)');
+    expect(statusText(TDX_STATUS.TD_VMCS_FIELD_NOT_INITIALIZED, 2)).toBe(
+      'TDX_TD_VMCS_FIELD_NOT_INITIALIZED (0xc000073000000002)',
+    );
   });
 
-  test('TDXM-STAT-9: what the kernel makes up itself begins with 0x8000ff00', () => {
-    const own = names.filter((name) => hi(name) === leaves.TDX_SW_ERROR);
-    expect(own.map((name) => hex(SEAMCALL_STATUS[name][1]))).toEqual(['0000000d', '00000006', 'ffff0000']);
+  test('TDXM-STAT-4, TDXM-STAT-5: not recoverable without an error is an exit; WRONG_APIC_MODE alone has all three', () => {
+    const exits = [
+      'NON_RECOVERABLE_VCPU',
+      'NON_RECOVERABLE_TD',
+      'NON_RECOVERABLE_TD_NON_ACCESSIBLE',
+    ] as const;
+    for (const name of exits)
+      expect(decodeStatus(TDX_STATUS[name])).toMatchObject({ error: false, nonRecoverable: true });
+    const all = Object.values(TDX_STATUS).map(decodeStatus);
+    const exit = all.filter((s) => s.error && s.nonRecoverable && s.fatal && s.low === 'exit reason');
+    expect(exit.map(({ name }) => name)).toEqual(['TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE']);
+  });
+
+  test('TDXM-STAT-6: statuses without an error that are not TDX_SUCCESS', () => {
+    const all = Object.values(TDX_STATUS).map(decodeStatus);
+    const fine = all
+      .filter(({ error, nonRecoverable }) => !error && !nonRecoverable)
+      .map(({ name }) => name!);
+    expect(fine).toEqual([
+      'TDX_SUCCESS', 'TDX_PAGE_ALREADY_FREE', 'TDX_KEY_CONFIGURED', 'TDX_NO_HKID_READY_TO_WBCACHE',
+      'TDX_GPA_RANGE_ALREADY_BLOCKED', 'TDX_PAGE_ALREADY_ACCEPTED', 'TDX_L2_EXIT_HOST_ROUTED_ASYNC',
+      'TDX_L2_EXIT_HOST_ROUTED_TDVMCALL', 'TDX_L2_EXIT_PENDING_INTERRUPT', 'TDX_PENDING_INTERRUPT',
+    ]); // prettier-ignore
+  });
+
+  test('TDXM-STAT-8: bit 60, the hint, is in CROSS_TD_TRAP and HOST_PRIORITY_BUSY_TIMEOUT only', () => {
+    const hinted = Object.entries(TDX_STATUS).filter(([, hi]) => decodeStatus(hi).hint);
+    expect(hinted.map(([name]) => name).sort()).toEqual(['CROSS_TD_TRAP', 'HOST_PRIORITY_BUSY_TIMEOUT']);
+  });
+
+  test('TDXM-STAT-9: what the kernel makes up itself begins with 0x8000ff00, and is no status of the module', () => {
+    const own = ['SEAMCALL_GP', 'SEAMCALL_UD', 'SEAMCALL_VMFAILINVALID'] as const;
+    expect(own.map((name) => SEAMCALL_STATUS[name])).toEqual([
+      [TDX_SW_ERROR, 0xd], [TDX_SW_ERROR, 0x6], [TDX_SW_ERROR, 0xffff_0000],
+    ]); // prettier-ignore
+    expect(decodeStatus(TDX_SW_ERROR).name).toBeNull();
+  });
+
+  test('TDXM-STAT-11: the classes that there are', () => {
+    const classes = new Set(Object.values(TDX_STATUS).map((hi) => decodeStatus(hi).class));
+    expect([...classes].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0xb, 0xc, 0x11]);
+  });
+
+  test('TDXM-STAT-13: the exit that makes a TD fatal never says TD_FATAL; every call after it does', () => {
+    for (const action of [vmexit(4), { host: 'MCE', ...td }, vmexit(6, { qualification: 1 })]) {
+      const bench = running();
+      bench.does(action);
+      expect(bench.shows('td.module.fatal')).toBe('1');
+      expect(rax(bench)).not.toMatch(/^0xe0000604/);
+      bench.does({ vmm: 'KVM_RUN', ...td });
+      expect(rax(bench)).toBe('0xe000060400000000');
+    }
+  });
+
+  test('TDXM-OPND-1, TDXM-OPND-3: ids of operands', () => {
+    expect(TDX_OPERAND).toMatchObject({
+      RAX: 0, RCX: 1, RDX: 2, R8: 8, TDR: 0x80, TDVPR: 0x82, SEPT_TREE: 0x92, TD_EPOCH: 0xa9, OP_STATE: 0xac, KOT: 0xba,
+    }); // prettier-ignore
   });
 
   test('TDXM-EXIT-62: a host-priority timeout leaves with reason 0 and R9 = 0, and KVM does not take it for an NMI', () => {
@@ -283,6 +397,8 @@ describe('TDH.VP.ENTER', () => {
   });
 
   test('TDXM-LEAF-1: leaf numbers', () => {
-    expect(Object.values(SEAMCALL_LEAVES)).toEqual([0, 2, 4, 6, 9, 10, 17, 21, 22, 26, 43]);
+    expect(Object.values(SEAMCALL_LEAVES)).toEqual([
+      0, 1, 2, 4, 6, 8, 9, 10, 11, 17, 18, 19, 20, 21, 22, 26, 27, 28, 40, 43,
+    ]);
   });
 });

@@ -45,7 +45,7 @@ describe('what is wrong is found', () => {
       pi_desc.pir.clearAll(m, host.pidOf(l.vcpu as Ref));
       return right();
     });
-    const finding = withDefects([lost], () => fuzz(1, 20_000));
+    const finding = withDefects([lost], () => fuzz(2, 20_000));
     expect(['posted_not_lost', 'notification_under_way']).toContain(finding?.kind);
     expect(finding!.run.moves.length).toBeLessThan(12);
   });

@@ -43,6 +43,8 @@ import { icrLow, MSR_X2APIC_EOI, MSR_X2APIC_ICR, MSR_X2APIC_SVR } from '../platf
 import { host_nmi_handled, host_nmi_nested, smi_handled } from '../kvm/trace';
 import { inNonRoot, pcpu, SEAM_NON_ROOT, SEAM_ROOT, sendIpi } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
+import { operandOf, packRax, seamcall_past_kvm } from '../seam/past_kvm';
+import { statusText } from '../seam/status';
 import { commandOf, type Action, type Actor, type VerbOf } from '../scenario/action';
 import type { VmSlot, World } from '../world';
 
@@ -307,6 +309,13 @@ const BEGIN: BeginTable = {
     },
     EOI: (t, { value }) => wrmsr(t, MSR_X2APIC_EOI, value),
     CR8: (t, { value }) => instruct(t, cpu.OP_MOV_CR8, 0, 0, value),
+    VE_HANDLER({ m, vcpu }, { stay }) {
+      guest_cpu.stay_in_ve.set(m, guestOf(vcpu), stay ? 1 : 0);
+      m.answer('returned', 'none', 0);
+      if (inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+      return null;
+    },
+    VEINFO_GET: (t) => instruct(t, cpu.OP_VEINFO_GET),
     IF({ m, vcpu }, { enabled }) {
       if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
       if (kvm_vcpu.mp_state.get(m, vcpu) === KVM_MP_STATE_HALTED) return 'guest_halted';
@@ -464,11 +473,34 @@ const BEGIN: BeginTable = {
       m.answer('returned', 'none', 0);
       return null;
     },
+    SEAMCALL({ m, slot, vcpu }, a) {
+      if (kvm.type.get(m, slot.ref) !== VM_TDX) return 'not_tdx';
+      const i = a.from === 'vmm' ? VMM_THREAD : threadIndex(m, vcpu);
+      if (!isIdle(m, i)) return 'thread_busy';
+      const t = m.threadRefs[i]!;
+      setWord(m, thread.r8, t, a.value);
+      setWord(m, thread.r9, t, a.mask);
+      const rax = packRax(a.leaf, a.version, a.reserved);
+      return m.begin(i, seamcall_past_kvm, vcpu, rax, operandOf(a)) ? null : 'thread_busy';
+    },
+    MSR({ m, vcpu }, { what, changed }) {
+      const { limit_cpuid, tsc_adjusted, tsc_back, monitor_off } = pcpu;
+      const field = {
+        LIMIT_CPUID: limit_cpuid,
+        TSC_ADJUST: tsc_adjusted,
+        TSC_BACK: tsc_back,
+        MONITOR_OFF: monitor_off,
+      };
+      field[what].set(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, changed ? 1 : 0);
+      m.answer('returned', 'none', 0);
+      return null;
+    },
     INIT({ m, vcpu }) {
       const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
-      if (pcpu.context.get(m, target) !== SEAM_NON_ROOT) return 'host_init';
+      const context = pcpu.context.get(m, target);
+      if (context !== SEAM_NON_ROOT && context !== SEAM_ROOT) return 'host_init';
       pcpu.init_pending.set(m, target, 1);
-      m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+      if (context === SEAM_NON_ROOT) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
       m.answer('returned', 'none', 0);
       return null;
     },
@@ -545,6 +577,11 @@ export function outcomeOf(m: Machine, action: Action, overrun: boolean): Outcome
         return { action, kind, value, exit, say: `The guest on vCPU ${action.vcpu} executed it.` };
       if ('device' in action && action.device === 'post')
         return { action, kind, value, exit, say: `The IOMMU has posted vector ${action.vector}.` };
+      if ('host' in action && action.host === 'SEAMCALL') {
+        const t = m.threadRefs.find((ref) => thread.action.get(m, ref) === last.seq.get(m, m.last))!;
+        const status = statusText(thread.rax.hi(m, t), thread.rax.lo(m, t));
+        return { action, kind, value, exit, say: `${action.leaf} returned ${status}.` };
+      }
       if ('host' in action) return { action, kind, value, exit, say: `The platform has done it.` };
       const withExit = exit && value === 0 ? ` with ${exit}` : '';
       return { action, kind, value, exit, say: `${name} returned ${returnName(value)}${withExit}.` };

@@ -311,6 +311,22 @@ export function exitedByNmi(m: Machine, vcpu: Ref): boolean {
   return nmi && kvm_vcpu.last_exit.get(m, vcpu) === EXIT_REASON_EXCEPTION_NMI;
 }
 
+/** The host takes an SMI that has waited; one that stands for a machine check reaches its handler. @source tdx:SMI-10, TDXM-MC-14 */
+export function hostTakesSmi(m: Machine, cpu: Ref): void {
+  if (!pcpu.smi_pending.get(m, cpu)) return;
+  m.emit(smi_handled, pcpu.index.get(m, cpu));
+  const vcpu = m.vcpus.find((ref) => kvm_vcpu.cpu.get(m, ref) === cpu);
+  if (pcpu.msmi.get(m, cpu) && vcpu !== undefined) kvm_machine_check(m, vcpu);
+  pcpu.smi_pending.set(m, cpu, 0);
+  pcpu.msmi.set(m, cpu, 0);
+}
+
+/** The host takes an NMI outside every handler of one. @source tdx:NMI-21 */
+export function hostTakesNmi(m: Machine, cpu: Ref): void {
+  pcpu.nmis.set(m, cpu, pcpu.nmis.get(m, cpu) + 1);
+  m.emit(host_nmi_handled, pcpu.index.get(m, cpu), variant.fred.get(m, variantRef(m)));
+}
+
 /**
  * Stage B, interrupts off: the interrupt that caused the exit, a machine check. An SMI that waited is taken by the
  * hardware as soon as the CPU is back in the host.
@@ -319,12 +335,7 @@ export function exitedByNmi(m: Machine, vcpu: Ref): boolean {
  */
 export function vmx_handle_exit_irqoff(m: Machine, vcpu: Ref): void {
   const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
-  if (pcpu.smi_pending.get(m, cpu)) {
-    m.emit(smi_handled, pcpu.index.get(m, cpu));
-    if (pcpu.msmi.get(m, cpu)) kvm_machine_check(m, vcpu);
-    pcpu.smi_pending.set(m, cpu, 0);
-    pcpu.msmi.set(m, cpu, 0);
-  }
+  hostTakesSmi(m, cpu);
   if (kvm_vcpu.intr_info.get(m, vcpu) === INTR_INFO_MCE) kvm_machine_check(m, vcpu);
   if (kvm_vcpu.last_exit.get(m, vcpu) !== EXIT_REASON_EXTERNAL_INTERRUPT) return;
   const info = kvm_vcpu.intr_info.get(m, vcpu);

@@ -4,11 +4,18 @@ import { E, routine } from '../../machine/routine';
 import { vmxip } from '../../guest/cpu';
 import { INTR_INFO_MCE } from '../../guest/run';
 import { EEQ_PENDING_EPT_VIOLATION } from '../../guest/touch';
+import { TDVPS_FIELDS, TDX_STATUS } from '../../names';
 import { X2APIC_ENABLE } from '../../platform/apic';
-import { sendIpi } from '../../platform/pcpu';
+import { pcpu, sendIpi } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
+import { td_vp_write, tdh_vp_rd } from '../../seam/fields';
 import * as seam from '../../seam/leaves';
-import { tdr, tdvps } from '../../seam/tdx_module';
+import {
+  TDX_NON_RECOVERABLE_TD,
+  TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE,
+  TDX_SW_ERROR,
+} from '../../seam/status';
+import { tdh_vp_enter } from '../../seam/vp_enter';
 import * as host from '../kvm_host';
 import {
   apicOf,
@@ -22,12 +29,11 @@ import {
   kvm_vcpu,
   kvm_vcpu_stat,
   kvmOf,
-  moduleOf,
   pidOf,
   regsOf,
 } from '../kvm_host';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../apicv';
-import { KVM_BUG_ON, kvm_check_request, kvm_vcpu_kick, kvm_vm_dead, warnOnce } from '../kvm_main';
+import { KVM_BUG_ON, kvm_check_request, kvm_vcpu_kick, kvm_vm_dead, thisCpu, warnOnce } from '../kvm_main';
 import { kvm_wait_lapic_expire } from '../lapic_timer';
 import { kvm_mmu_page_fault, RET_PF_RETRY } from '../mmu';
 import {
@@ -138,11 +144,11 @@ export function tdx_protected_apic_has_interrupt(m: Machine, vcpu: Ref): boolean
 
 /** Completion statuses whose low half is an exit reason. @source EXIT-2 */
 const KNOWN_STATUS: readonly number[] = [
-  seam.TDX_SUCCESS,
-  seam.TDX_NON_RECOVERABLE_VCPU,
-  seam.TDX_NON_RECOVERABLE_TD,
-  seam.TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE,
-  seam.TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE,
+  TDX_STATUS.SUCCESS,
+  TDX_STATUS.NON_RECOVERABLE_VCPU,
+  TDX_NON_RECOVERABLE_TD,
+  TDX_STATUS.NON_RECOVERABLE_TD_NON_ACCESSIBLE,
+  TDX_NON_RECOVERABLE_TD_WRONG_APIC_MODE,
 ];
 /** ERROR and NON_RECOVERABLE, bits 63 and 62. @source NUM-21 */
 const ERROR_OR_NON_RECOVERABLE = 0xc000_0000;
@@ -181,7 +187,7 @@ function tdcall_to_vmx_exit_reason(m: Machine, vcpu: Ref): number {
 /** @source RUN-11 */
 function isSoftwareError(m: Machine, vcpu: Ref): boolean {
   const hi = kvm_vcpu.vp_enter_ret.hi(m, vcpu);
-  return (hi & seam.TDX_SW_ERROR) >>> 0 === seam.TDX_SW_ERROR;
+  return (hi & TDX_SW_ERROR) >>> 0 === TDX_SW_ERROR;
 }
 function isEptMisconfig(m: Machine, vcpu: Ref): boolean {
   const { vp_enter_ret } = kvm_vcpu;
@@ -193,6 +199,11 @@ function tdx_failed_vmentry(m: Machine, vcpu: Ref): boolean {
   return full >= FAILED_VMENTRY && full !== NO_EXIT_REASON;
 }
 
+/** This CPU as the module counts them. */
+function thisLp(m: Machine): number {
+  return 1 + pcpu.index.get(m, thisCpu(m));
+}
+
 /** Enters the TD and comes back with the exit. Answers the fastpath: EXIT_HANDLED when the entry is to be tried again. */
 export const tdx_vcpu_run = routine(
   {
@@ -202,6 +213,7 @@ export const tdx_vcpu_run = routine(
     args: ['vcpu', 'immediate_exit'],
     steps: {
       entry: ['TDX cannot force an immediate exit: warn once, enter anyway. Trace the entry.', 'RUN-10'],
+      flushed: ['The CPU that had the vCPU before has let it go.', 'TDXM-VCPU-10'],
       self_ipi: [
         'ON is set: send the notification vector to this very CPU, to be taken inside the TD.',
         'PI-14',
@@ -219,8 +231,18 @@ export const tdx_vcpu_run = routine(
       const vcpu = l.vcpu as Ref;
       if (l.immediate_exit) warnOnce(m, 'tdx_vcpu_run', vcpu);
       if (kvm.wait_for_sept_zap.get(m, kvmOf(m, vcpu))) return m.ret(EXIT_FASTPATH_EXIT_HANDLED);
+      const loaded = kvm_vcpu.loaded_cpu.get(m, vcpu);
+      if (loaded !== thisLp(m)) {
+        kvm_vcpu.loaded_cpu.set(m, vcpu, thisLp(m));
+        return m.call(at.flushed, seam.tdh_vp_flush, vcpu, loaded);
+      }
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
       return at.self_ipi;
+    },
+    flushed(m, l) {
+      const gone = m.retval === 0 || thread.rax.hi(m, m.thread) === TDX_STATUS.VCPU_NOT_ASSOCIATED;
+      if (!gone) KVM_BUG_ON(m, kvmOf(m, l.vcpu as Ref), BUG_SITE_SEAMCALL);
+      return at.entry;
     },
     self_ipi(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -229,7 +251,7 @@ export const tdx_vcpu_run = routine(
         const timerVector = kvm_lapic.lvtt.get(m, apicOf(vcpu)) & 0xff;
         if (pi_desc.pir.test(m, pidOf(vcpu), timerVector)) kvm_wait_lapic_expire(m, vcpu); // PI-17
       }
-      return m.call(at.exited, seam.tdh_vp_enter, vcpu);
+      return m.call(at.exited, tdh_vp_enter, vcpu);
     },
     exited(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -254,15 +276,15 @@ export const tdx_vcpu_run = routine(
       const info2 = none ? 0 : rdx.lo(m, argsOf(vcpu));
       const intr_info = none ? 0 : kvm_vcpu.intr_info.get(m, vcpu);
       m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, info1, intr_info, info2);
-      if (kvm_vcpu.vp_enter_ret.hi(m, vcpu) === seam.TDX_OPERAND_BUSY)
+      if (kvm_vcpu.vp_enter_ret.hi(m, vcpu) === TDX_STATUS.OPERAND_BUSY)
         return m.ret(EXIT_FASTPATH_EXIT_HANDLED);
       return kvm_vcpu.nmi_injected.get(m, vcpu) && readsBackNmi(m)
-        ? m.call(at.readback, seam.tdh_vp_rd, vcpu)
+        ? m.call(at.readback, tdh_vp_rd, vcpu, TDVPS_FIELDS.indexOf('PEND_NMI'))
         : m.ret(0);
     },
     readback(m, l) {
       const vcpu = l.vcpu as Ref;
-      kvm_vcpu.nmi_injected.set(m, vcpu, tdvps.pend_nmi.get(m, host.tdvpsOf(vcpu)) ? 1 : 0);
+      kvm_vcpu.nmi_injected.set(m, vcpu, thread.r8.lo(m, m.thread) ? 1 : 0);
       return m.ret(0);
     },
   }),
@@ -467,7 +489,7 @@ export const tdx_inject_nmi = routine(
     write(m, l) {
       const stat = host.statOf(l.vcpu as Ref);
       kvm_vcpu_stat.nmi_injections.set(m, stat, kvm_vcpu_stat.nmi_injections.get(m, stat) + 1);
-      return m.call(at.merge, seam.tdh_vp_wr, l.vcpu, seam.PEND_NMI);
+      return td_vp_write(m, at.merge, l.vcpu as Ref, 'PEND_NMI', 0, 1, 0xff);
     },
     merge(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -504,6 +526,20 @@ function tdx_get_capabilities(m: Machine, request: number): number {
   return (request & 0xffff) < CPUID_CONFIGS ? E('E2BIG') : 0;
 }
 
+/** A SEAMCALL of tdx_td_init failed: the key id is given back. @source VM-22 */
+function tdInitFailed(m: Machine, vm: Ref): number {
+  kvm.hkid_assigned.set(m, vm, 0);
+  return m.ret(E('EIO'));
+}
+
+/** Where the descriptor of a vCPU lies in the host's memory: KVM gives the module its address. @source PI-1 */
+function pidAddress(m: Machine, vcpu: Ref): number {
+  return PIDS + 64 * kvm_vcpu.index.get(m, vcpu);
+}
+const PIDS = 0x4000_0000;
+/** Pin-based control bit 7. @source VCPU-10 */
+const PROCESS_POSTED_INTR = 0x80;
+
 /** KVM_TDX_CAPABILITIES, KVM_TDX_INIT_VM and KVM_TDX_FINALIZE_VM. */
 export const tdx_vm_ioctl = routine(
   {
@@ -514,7 +550,9 @@ export const tdx_vm_ioctl = routine(
     steps: {
       dispatch: ['Which sub-command?', 'VM-20'],
       init: ['tdx_td_init: only once, before any vCPU.', 'VM-22'],
-      mng_init: ['The TD root exists: TDH.MNG.INIT.', 'VM-22'],
+      key_config: ['The TD root exists: configure its key on every package.', 'TDXM-BUILD-2'],
+      addcx: ['Add the control pages.', 'TDXM-BUILD-3'],
+      mng_init: ['TDH.MNG.INIT.', 'VM-22'],
       initialized: ['The TD is INITIALIZED; the first design inhibits APICv now.', 'VM-3'],
       inhibited: ['Reason TDX is set: KVM takes APICv for inactive.', 'V12-1'],
       finalize: ['tdx_td_finalize: only an INITIALIZED TD with its key.', 'VM-24'],
@@ -531,14 +569,17 @@ export const tdx_vm_ioctl = routine(
       const vm = l.vm as Ref;
       if (kvm.td_state.get(m, vm) !== host.TD_STATE_UNINITIALIZED) return m.ret(E('EINVAL'));
       if (kvm.created_vcpus.get(m, vm) !== 0) return m.ret(E('EBUSY'));
-      return m.call(at.mng_init, seam.tdh_mng_create, vm);
+      kvm.hkid_assigned.set(m, vm, 1);
+      return m.call(at.key_config, seam.tdh_mng_create, vm);
     },
-    mng_init(m, l) {
-      if (m.retval !== 0) return m.ret(E('EIO'));
-      return m.call(at.initialized, seam.tdh_mng_init, l.vm);
-    },
+    key_config: (m, l) =>
+      m.retval === 0 ? m.call(at.addcx, seam.tdh_mng_key_config, l.vm) : tdInitFailed(m, l.vm as Ref),
+    addcx: (m, l) =>
+      m.retval === 0 ? m.call(at.mng_init, seam.tdh_mng_addcx, l.vm) : tdInitFailed(m, l.vm as Ref),
+    mng_init: (m, l) =>
+      m.retval === 0 ? m.call(at.initialized, seam.tdh_mng_init, l.vm) : tdInitFailed(m, l.vm as Ref),
     initialized(m, l) {
-      if (m.retval !== 0) return m.ret(E('EIO'));
+      if (m.retval !== 0) return tdInitFailed(m, l.vm as Ref);
       kvm.td_state.set(m, l.vm as Ref, host.TD_STATE_INITIALIZED);
       if (!isV1(m)) return m.ret(0);
       return m.call(at.inhibited, __kvm_set_or_clear_apicv_inhibit, l.vm, inhibitReason('TDX'), 1);
@@ -546,8 +587,7 @@ export const tdx_vm_ioctl = routine(
     inhibited: (m) => m.ret(0),
     finalize(m, l) {
       const vm = l.vm as Ref;
-      const ready =
-        tdr.hkid_assigned.get(m, moduleOf(vm)) === 1 && kvm.td_state.get(m, vm) !== host.TD_STATE_RUNNABLE;
+      const ready = kvm.hkid_assigned.get(m, vm) === 1 && kvm.td_state.get(m, vm) !== host.TD_STATE_RUNNABLE;
       return ready ? m.call(at.finalized, seam.tdh_mr_finalize, vm) : m.ret(E('EINVAL'));
     },
     finalized(m, l) {
@@ -588,7 +628,7 @@ export const tdx_vcpu_ioctl = routine(
       check(m, l) {
         const vm = kvmOf(m, l.vcpu as Ref);
         const building =
-          tdr.hkid_assigned.get(m, moduleOf(vm)) === 1 && kvm.td_state.get(m, vm) !== host.TD_STATE_RUNNABLE;
+          kvm.hkid_assigned.get(m, vm) === 1 && kvm.td_state.get(m, vm) !== host.TD_STATE_RUNNABLE;
         if (!building) return m.ret(E('EINVAL'));
         if (l.arg === KVM_TDX_INIT_VCPU) return at.apic_base;
         return l.arg === KVM_TDX_INIT_MEM_REGION ? at.mem_region : m.ret(E('EINVAL'));
@@ -603,19 +643,31 @@ export const tdx_vcpu_ioctl = routine(
         return m.call(at.addcx, seam.tdh_vp_create, vcpu);
       },
       addcx: (m, l) => unlessBugged(m, l.vcpu as Ref, () => m.call(at.init, seam.tdh_vp_addcx, l.vcpu)),
-      init: (m, l) => unlessBugged(m, l.vcpu as Ref, () => m.call(at.runnable, seam.tdh_vp_init, l.vcpu)),
+      init: (m, l) =>
+        unlessBugged(m, l.vcpu as Ref, () =>
+          m.call(at.runnable, seam.tdh_vp_init, l.vcpu, kvm_vcpu.id.get(m, l.vcpu as Ref)),
+        ),
       runnable: (m, l) =>
         unlessBugged(m, l.vcpu as Ref, () => {
           kvm_vcpu.mp_state.set(m, l.vcpu as Ref, host.KVM_MP_STATE_RUNNABLE);
-          return m.call(at.desc, seam.tdh_vp_wr, l.vcpu, seam.POSTED_INTR_NV);
+          kvm_vcpu.loaded_cpu.set(m, l.vcpu as Ref, thisLp(m));
+          return td_vp_write(m, at.desc, l.vcpu as Ref, 'POSTED_INTR_NV', 0, POSTED_INTR_VECTOR);
         }),
       desc: (m, l) =>
         unlessBugged(m, l.vcpu as Ref, () =>
-          m.call(at.pin, seam.tdh_vp_wr, l.vcpu, seam.POSTED_INTR_DESC_ADDR),
+          td_vp_write(m, at.pin, l.vcpu as Ref, 'POSTED_INTR_DESC_ADDR', 0, pidAddress(m, l.vcpu as Ref)),
         ),
       pin: (m, l) =>
         unlessBugged(m, l.vcpu as Ref, () =>
-          m.call(at.initialized, seam.tdh_vp_wr, l.vcpu, seam.PIN_BASED_VM_EXEC_CONTROL),
+          td_vp_write(
+            m,
+            at.initialized,
+            l.vcpu as Ref,
+            'PIN_BASED_CONTROLS',
+            0,
+            PROCESS_POSTED_INTR,
+            PROCESS_POSTED_INTR,
+          ),
         ),
       initialized: (m, l) =>
         unlessBugged(m, l.vcpu as Ref, () => {
