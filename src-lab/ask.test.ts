@@ -117,6 +117,8 @@ describe('questions', () => {
         { path: 'td.vcpu1.mp_state', is: 'RUNNABLE' },
         { path: 'td.vcpu1.mp_state', is: 'HALTED' },
         { path: 'td.vcpu1.mp_stat', is: 0 },
+        { path: 'td.vcpu1.apic.pending_events[INIT]' },
+        { path: 'td.vcpu1.apic.pending_events[NMI]' },
       ],
     });
     expect(stops[0]).toBeNull();
@@ -125,7 +127,8 @@ describe('questions', () => {
       nearest: expect.arrayContaining(['td.vcpu0.mp_state']),
     });
     expect(stops[2]).toMatchObject({ nearest: expect.arrayContaining(['kvm_exit']) });
-    expect(watches.map(({ holds }) => holds)).toEqual([true, false, false]);
+    expect(watches.map(({ value }) => value)).toEqual(['true', 'false', 'false', '0', '']);
     expect(watches[2]!.unknown?.nearest).toContain('td.vcpu1.mp_state');
+    expect(watches[4]!.unknown?.nearest).toContain('td.vcpu1.apic.pending_events[INIT]');
   });
 });

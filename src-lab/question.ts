@@ -1,11 +1,13 @@
 import { z } from 'zod';
-import { MomentaryCondition, Stops } from '../src-sim/scenario/condition-schema';
+import { MomentaryCondition, StatePath, Stops } from '../src-sim/scenario/condition-schema';
 import { Hit } from './view';
 
 /** Marks that one question answers. */
 export const MAX_MARKS = 2_000;
-/** Conditions that one question is about. */
-const MAX_WATCHES = 40;
+/** Watch expressions: the value of a state path, or whether a condition holds. */
+export const WatchExpression = z.union([z.strictObject({ path: StatePath }), MomentaryCondition]);
+export type WatchExpression = z.infer<typeof WatchExpression>;
+export const Watches = z.array(WatchExpression).max(40);
 
 const Moment = z.int().min(0);
 
@@ -15,12 +17,14 @@ export const Question = z.discriminatedUnion('ask', [
   z.strictObject({ ask: z.literal('hit'), stops: Stops.min(1), from: Moment, back: z.boolean() }),
   /** Every moment after `from` at which a stop is hit. */
   z.strictObject({ ask: z.literal('marks'), stops: Stops.min(1), from: Moment }),
-  /** What the machine does not know of these, and which of the conditions hold at the moment shown. */
+  /** What the machine does not know of these, and what the watches are at the moment shown. */
   z.strictObject({
     ask: z.literal('standing'),
     stops: Stops,
-    watches: z.array(MomentaryCondition).max(MAX_WATCHES),
+    watches: Watches,
   }),
+  /** What made an event of the trace possible; `event` counts from 0 in the whole trace. */
+  z.strictObject({ ask: z.literal('cause'), event: Moment, moment: Moment }),
 ]);
 export type Question = z.infer<typeof Question>;
 
@@ -42,7 +46,23 @@ export const Found = z.discriminatedUnion('ask', [
     ask: z.literal('standing'),
     /** Per stop: null when it can be hit on this machine. */
     stops: z.array(Unknown.nullable()),
-    watches: z.array(z.strictObject({ holds: z.boolean(), unknown: Unknown.nullable() })),
+    /** Per watch: its value, or of a condition `true` or `false`. */
+    watches: z.array(z.strictObject({ value: z.string(), unknown: Unknown.nullable() })),
+  }),
+  z.strictObject({
+    ask: z.literal('cause'),
+    /** The nearest first; empty for an action, which has no cause in the machine. See docs/running-backwards.md. */
+    causes: z.array(
+      z.strictObject({
+        kind: z.enum(['direct', 'before', 'call', 'action']),
+        moment: z.int(),
+        event: z.int().nullable(),
+        /** One sentence. */
+        say: z.string(),
+      }),
+    ),
+    /** First moment whose steps of others were tried. */
+    since: z.int(),
   }),
 ]);
 export type Found = z.infer<typeof Found>;

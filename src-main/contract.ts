@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { Found, Question } from '../src-lab/question';
+import { Found, Question, Watches } from '../src-lab/question';
 import { Input, Slug } from '../src-lab/input';
 import { FactView, InputReply, SessionView } from '../src-lab/view';
+import { MAX_STOPS, StatePath, Stop } from '../src-sim/scenario/condition-schema';
 
 /** Imports nothing of Electron, Node or the DOM: main, preload and renderer all read this file. */
 
@@ -14,6 +15,17 @@ const call = <P extends z.ZodType, R extends z.ZodType>(doc: string, params: P, 
 });
 const event = <P extends z.ZodType>(doc: string, payload: P) => ({ doc, payload });
 
+/** What a learner debugs with: kept over restarts, and the same in every lab. */
+export const Aids = z.strictObject({
+  /** Where runs halt, while `on`. */
+  stops: z.array(z.strictObject({ stop: Stop, on: z.boolean() })).max(MAX_STOPS),
+  watches: Watches,
+  /** State paths that the inspector shows first. */
+  pins: z.array(StatePath).max(40),
+});
+export type Aids = z.infer<typeof Aids>;
+export const NO_AIDS: Aids = { stops: [], watches: [], pins: [] };
+
 export const Theme = z.enum(['system', 'light', 'dark']);
 export const Settings = z.strictObject({
   theme: Theme,
@@ -22,6 +34,7 @@ export const Settings = z.strictObject({
   reducedMotion: z.boolean(),
   /** Pane sizes in percent by pane id; the screen decides the ids. */
   panes: z.record(z.string().max(40), z.array(z.number().min(0).max(100)).max(6)),
+  aids: Aids,
 });
 export type Settings = z.infer<typeof Settings>;
 
@@ -114,6 +127,9 @@ export const contract = {
 export const MenuCommand = z.enum([
   'home',
   'restart',
+  'run-back',
+  'run-on',
+  'stops',
   'export',
   'palette',
   'shortcuts',

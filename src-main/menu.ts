@@ -55,7 +55,14 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
     },
     {
       label: '&Lab',
-      submenu: [ask('All labs', 'home', 'CmdOrCtrl+Shift+H'), ask('Restart this lab…', 'restart')],
+      submenu: [
+        ask('All labs', 'home', 'CmdOrCtrl+Shift+H'),
+        ask('Restart this lab…', 'restart'),
+        line,
+        ask('Run back to a stop', 'run-back'),
+        ask('Run on to a stop', 'run-on'),
+        ask('Stops and watches', 'stops'),
+      ],
     },
     {
       label: '&Help',

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { contract, Envelope, type Handlers } from './contract';
+import { contract, Envelope, NO_AIDS, type Handlers } from './contract';
 import { Refusal, serve } from './serve';
 
-const settings = { theme: 'dark', textScale: 100, reducedMotion: false, panes: {} } as const;
+const settings = { theme: 'dark', textScale: 100, reducedMotion: false, panes: {}, aids: NO_AIDS } as const;
 
 function door(handlers: Partial<Handlers>) {
   const logged: [string, unknown][] = [];

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { NO_AIDS, type Aids } from './contract';
 import { Remembered } from './settings';
 import { temporaryFolder } from './testing/folder';
 
@@ -24,7 +25,26 @@ test('what is changed is there at the next start', () => {
     textScale: 100,
     reducedMotion: false,
     panes: { lab: [30, 70] },
+    aids: NO_AIDS,
   });
+});
+
+test('stops, watches and pins are there at the next start; a file that was written before there were any is good', () => {
+  const file = join(temporaryFolder(), 'settings.json');
+  const { aids: _none, ...settings } = new Remembered(file, NOON).settings;
+  writeFileSync(file, JSON.stringify({ version: 1, settings, open: null, window: null }));
+  const first = new Remembered(file, NOON);
+  expect([first.news, first.settings.aids]).toEqual([[], NO_AIDS]);
+  const aids: Aids = {
+    stops: [
+      { stop: { event: { event: 'kvm_exit', where: { reason: ['HLT', 'TDCALL'] } } }, on: true },
+      { stop: { changes: 'td.vcpu0.pid.pir[49]' }, on: false },
+    ],
+    watches: [{ path: 'td.vcpu0.pid.on' }, { path: 'td.vcpu0.mp_state', is: 'RUNNABLE' }],
+    pins: ['td.vcpu0.mp_state'],
+  };
+  first.change({ settings: { ...first.settings, aids } });
+  expect(new Remembered(file, NOON).settings.aids).toEqual(aids);
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { Slug } from '../src-lab/input';
 import { writeAtomic } from './atomic';
-import { Settings } from './contract';
+import { Aids, NO_AIDS, Settings } from './contract';
 import { writeFaultOf, type News } from './notices';
 
 /** Where the window was, in screen coordinates; the size is the one it has when not maximized. */
@@ -19,7 +19,8 @@ export type WindowPlace = z.infer<typeof WindowPlace>;
 const VERSION = 1;
 const SettingsFile = z.strictObject({
   version: z.literal(VERSION),
-  settings: Settings,
+  /** A file of an earlier version has no aids. */
+  settings: Settings.extend({ aids: Aids.default(NO_AIDS) }),
   /** The lab that is open, by id; null: the home screen. */
   open: Slug.nullable(),
   window: WindowPlace.nullable(),
@@ -28,7 +29,7 @@ type SettingsFile = z.infer<typeof SettingsFile>;
 
 const DEFAULTS: SettingsFile = {
   version: VERSION,
-  settings: { theme: 'system', textScale: 100, reducedMotion: false, panes: {} },
+  settings: { theme: 'system', textScale: 100, reducedMotion: false, panes: {}, aids: NO_AIDS },
   open: null,
   window: null,
 };

@@ -1,4 +1,5 @@
 import type { FactView, SessionView } from '../src-lab/view';
+import { NO_AIDS } from '../src-main/contract';
 import type { LabSummary, MenuCommand, Notice, Payload, Settings } from '../src-main/contract';
 import type { Answer, Client, Fault } from './bridge';
 import { commandsOf } from './commands';
@@ -19,7 +20,13 @@ export class App {
   fault: Fault | null = $state.raw(null);
   version = $state('');
   platform = $state('');
-  settings: Settings = $state.raw({ theme: 'system', textScale: 100, reducedMotion: false, panes: {} });
+  settings: Settings = $state.raw({
+    theme: 'system',
+    textScale: 100,
+    reducedMotion: false,
+    panes: {},
+    aids: NO_AIDS,
+  });
   labs: readonly LabSummary[] | null = $state.raw(null);
   lab: LabState | null = $state.raw(null);
   notices: readonly Notice[] = $state.raw([]);
@@ -191,6 +198,14 @@ export class App {
     }
     this.lab = new LabState(opened.value, {
       say: (sentence) => this.say(sentence),
+      ask: async (session, question) => {
+        const found = await this.working.during(this.#client.call('lab.ask', { session, question }));
+        if (found.ok) return found.value;
+        this.#tell(found.fault);
+        return null;
+      },
+      aids: () => this.settings.aids,
+      keep: (aids) => void this.change({ aids }),
       send: async (session, input) => {
         const reply = await this.working.during(this.#client.call('lab.input', { session, input }));
         if (reply.ok) return reply.value;

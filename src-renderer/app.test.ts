@@ -1,11 +1,12 @@
 import { describe, expect, test, vi } from 'vitest';
+import { NO_AIDS } from '../src-main/contract';
 import type { Bridge, Envelope, LabSummary, Notice } from '../src-main/contract';
 import { App } from './app.svelte';
 import { Client } from './bridge';
 import { reply, sessionView } from './testing';
 
 type Answers = Record<string, (params: never) => unknown>;
-const settings = { theme: 'system', textScale: 100, reducedMotion: false, panes: {} };
+const settings = { theme: 'system', textScale: 100, reducedMotion: false, panes: {}, aids: NO_AIDS };
 const started = { version: '1.0.0', platform: 'linux', settings, open: null, notices: [] };
 const summary: LabSummary = {
   id: 'some-lab',

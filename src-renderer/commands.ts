@@ -1,7 +1,9 @@
 import { tick } from 'svelte';
+import type { EventView } from '../src-lab/view';
 import type { App } from './app.svelte';
 import type { LabState, Region } from './lab/lab.svelte';
 import type { CommandId } from './shortcuts';
+import { stopOn } from './stops/command';
 
 /** What a key, a menu item or the palette asks for. */
 export interface Command {
@@ -27,6 +29,20 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
       await tick();
       app.doers.get(id)?.();
     });
+  /** About the event of the trace that is marked. */
+  const onEvent = (run: (lab: LabState, event: EventView) => unknown): Command => {
+    const marked = (lab: LabState) => (lab.event === null ? undefined : lab.machine.event(lab.event));
+    return inLab(
+      (lab) => run(lab, marked(lab)!),
+      (lab) => marked(lab) !== undefined,
+    );
+  };
+  /** About the field that the inspector explains. */
+  const onField = (run: (lab: LabState, path: string) => unknown): Command =>
+    inLab(
+      (lab) => run(lab, lab.path!),
+      (lab) => lab.path !== null,
+    );
   return {
     palette: anywhere(() => (app.dialog = 'palette')),
     shortcuts: anywhere(() => (app.dialog = 'shortcuts')),
@@ -87,6 +103,21 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
       ({ machine }) => machine.moment < machine.last,
     ),
     reset: inLab((lab) => lab.reset()),
+    'run-back': inLab(
+      (lab) => lab.stops.back(),
+      ({ stops, machine }) => stops.active.length > 0 && machine.moment > 0,
+    ),
+    'run-on': inLab(
+      (lab) => lab.stops.on(),
+      ({ stops }) => stops.active.length > 0,
+    ),
+    stops: within('timeline', 'stops', 'stops'),
+    'stop-on-event': onEvent((lab, event) => lab.stops.add(stopOn(event))),
+    cause: onEvent((lab, event) => lab.stops.cause(event.n)),
+    watchpoint: onField((lab, path) => lab.stops.toggleChange(path)),
+    pin: onField((lab, path) => lab.stops.pin(path)),
+    'last-change': onField((lab, path) => lab.stops.lastChange(path)),
+    'next-change': onField((lab, path) => lab.stops.nextChange(path)),
     'next-step': inLab(
       (lab) => lab.goTo(lab.nextStep!.id),
       (lab) => lab.nextStep !== undefined && lab.isReachable(lab.nextStep.id),

@@ -4,6 +4,8 @@
 export const SIM_VERSION = '1';
 
 export { Timeline, STEP_LIMIT } from './timeline';
+export { causesOf } from './cause';
+export type { Cause, Causes } from './cause';
 export type { Author, Moment, Past, Progress, Seeker } from './past';
 export type { Outcome } from './vmm/perform';
 export { Machine, KVM_EXIT } from './machine/machine';

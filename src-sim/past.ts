@@ -113,6 +113,32 @@ export class Past implements Moment {
     }
   }
 
+  /** Index of the thread whose step made a moment, 1 to the last of the line; negative for an action. */
+  stepper(moment: number): number {
+    return this.history.choice(moment - 1);
+  }
+
+  /**
+   * Lets a thread step from a state that was never there: what would have been. Only the events of that step can be read.
+   *
+   * @param state - the bytes, as words.
+   * @returns whether the thread can step there.
+   */
+  suppose(state: Uint32Array, thread: number): boolean {
+    this.machine.u32.set(state);
+    this.machine.trace.resumeAt(0);
+    if (!this.machine.enabled(thread)) return false;
+    this.machine.step(thread);
+    return true;
+  }
+
+  /** Shows the next moment. There must be one. */
+  advance(): void {
+    const choice = this.history.choice(this.moment);
+    if (choice >= 0) this.machine.step(choice);
+    else beginAction(this.own, this.history.action(-1 - choice) as Exclude<Action, { boot: string }>);
+  }
+
   /** Who made a moment, 1 to the last of the line. */
   author(moment: number): Author {
     const choice = this.history.choice(moment - 1);
@@ -136,11 +162,5 @@ export class Past implements Moment {
     this.machine.u8.set(frame.bytes);
     this.machine.trace.resumeAt(frame.events);
     return frame.moment;
-  }
-
-  private advance(): void {
-    const choice = this.history.choice(this.moment);
-    if (choice >= 0) this.machine.step(choice);
-    else beginAction(this.own, this.history.action(-1 - choice) as Exclude<Action, { boot: string }>);
   }
 }

@@ -51,6 +51,9 @@ export function entriesOf(app: App): Entry[] {
   lab.lab.steps.forEach(({ id, title }, i) => {
     if (lab.isReachable(id)) add('Guide', id, title, `step ${i + 1}`, () => void lab.goTo(id));
   });
+  lab.stops.lines.forEach(({ on, command }, i) => {
+    add('Stops', command, `Switch ${on ? 'off' : 'on'}: ${command}`, '', () => lab.stops.switch(i, !on));
+  });
   for (const { actor, verb, doc } of lab.actions) {
     add('Actions', `${actor} ${verb}`, `${actor} ${verb}`, doc, () => {
       lab.composing = { actor, verb };

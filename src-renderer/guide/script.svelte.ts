@@ -1,4 +1,5 @@
 import { Console } from '../timeline/console.svelte';
+import { AID_WORDS } from '../stops/command';
 import { parseCommand, SESSION_WORDS, type Vocabulary } from '../timeline/command';
 
 /** One line of a script. */
@@ -72,5 +73,5 @@ export function offered(
 ): readonly { readonly text: string; readonly detail: string; readonly at: number }[] {
   return line.completions.options
     .map((option, at) => ({ ...option, at }))
-    .filter(({ text }) => !Object.hasOwn(SESSION_WORDS, text));
+    .filter(({ text }) => !Object.hasOwn(SESSION_WORDS, text) && !Object.hasOwn(AID_WORDS, text));
 }

@@ -24,3 +24,33 @@ export function sayBits(bits: readonly Bit[]): string {
     ? `None of ${bits.length} bits is set.`
     : `${set.length} of ${bits.length} bits set: ${list}.`;
 }
+
+/**
+ * The bit that a key leads to, in rows of sixteen: arrows move, Home and End go to the ends, Page Up and Page Down to the
+ * set bit before and after.
+ *
+ * @returns null when the key means nothing here.
+ */
+export function moveInGrid(key: string, at: number, bits: readonly Bit[]): number | null {
+  const within = (n: number): number => (n < 0 || n >= bits.length ? at : n);
+  switch (key) {
+    case 'ArrowRight':
+      return within(at + 1);
+    case 'ArrowLeft':
+      return within(at - 1);
+    case 'ArrowDown':
+      return within(at + 16);
+    case 'ArrowUp':
+      return within(at - 16);
+    case 'Home':
+      return 0;
+    case 'End':
+      return bits.length - 1;
+    case 'PageDown':
+      return bits.find(({ n, set }) => set && n > at)?.n ?? at;
+    case 'PageUp':
+      return bits.findLast(({ n, set }) => set && n < at)?.n ?? at;
+    default:
+      return null;
+  }
+}

@@ -1,9 +1,11 @@
 import type { DiagramView, InputReply, SessionView } from '../../src-lab/view';
-import type { Params } from '../../src-main/contract';
+import type { Aids, Params } from '../../src-main/contract';
 import { SvelteMap } from 'svelte/reactivity';
 import { Ordering } from '../guide/ordering.svelte';
 import { Script } from '../guide/script.svelte';
 import { sayThread } from '../stage/stage';
+import type { AidCommand } from '../stops/command';
+import { Stops, type Found, type Hit, type Question } from '../stops/stops.svelte';
 import { Console } from '../timeline/console.svelte';
 import type { Vocabulary } from '../timeline/command';
 import { MachineState } from './machine.svelte';
@@ -19,6 +21,11 @@ export type Send = (session: string, input: Input) => Promise<InputReply | null>
 /** How a lab is dealt with by whoever holds it. */
 export interface Outside {
   readonly send: Send;
+  /** Asks about the session, which stays as it is; null when that failed and the learner was told. */
+  readonly ask: (session: string, question: Question) => Promise<Found | null>;
+  /** The learner's own stops, watches and pins, and how they are changed. */
+  readonly aids: () => Aids;
+  readonly keep: (aids: Aids) => void;
   /** Says something to whoever listens to the screen instead of seeing it. */
   readonly say: (sentence: string) => void;
 }
@@ -40,6 +47,7 @@ export class LabState {
   readonly actions: SessionView['actions'];
   readonly vms: SessionView['vms'];
   readonly console: Console;
+  readonly stops: Stops;
   progress: SessionView['progress'] = $state.raw()!;
   machine: MachineState = $state.raw()!;
   inputs = $state(0);
@@ -52,7 +60,7 @@ export class LabState {
   path: string | null = $state(null);
   stageAsTable = $state(false);
   /** What the lower region shows. */
-  tab: 'trace' | 'action' = $state('trace');
+  tab: 'trace' | 'action' | 'stops' = $state('trace');
   /** Region that is shown where there is room for one. */
   region: Region = $state('guide');
   /** Actor and verb that the action panel shows. */
@@ -71,10 +79,22 @@ export class LabState {
     this.actions = view.actions;
     this.vms = view.vms;
     this.#outside = outside;
+    this.stops = new Stops(() => ({
+      machine: this.machine,
+      aids: outside.aids,
+      keep: outside.keep,
+      ask: (question) => outside.ask(this.session, question),
+      jump: (moment) => this.jump(moment),
+      run: () => this.run(),
+      mark: (event) => (this.event = event),
+      refuse: (command, why) => this.#refuse(command, why),
+      say: outside.say,
+    }));
     this.restore(view);
     this.console = new Console(
       () => this.vocabulary,
       (input, command) => this.send(input, command),
+      (command) => this.aid(command),
     );
   }
 
@@ -85,10 +105,17 @@ export class LabState {
     this.inputs = view.inputs;
     this.refused = null;
     this.event = null;
+    this.stops.restart();
   }
 
   get vocabulary(): Vocabulary {
-    return { actions: this.actions, vms: this.vms, threads: this.machine.threads.map(({ name }) => name) };
+    return {
+      actions: this.actions,
+      vms: this.vms,
+      threads: this.machine.threads.map(({ name }) => name),
+      paths: this.machine.fields.map(({ path }) => path),
+      events: this.machine.names,
+    };
   }
 
   readonly step = $derived.by(
@@ -162,20 +189,60 @@ export class LabState {
    * @param command - as the console would take it; for the words of a refusal.
    */
   async send(input: Input, command: string): Promise<boolean> {
-    const reply = await this.#outside.send(this.session, input);
+    const { moment, last } = this.machine;
+    const branches = moment < last || ['reset', 'goto', 'arrange', 'answer', 'look'].includes(input.kind);
+    const reply = await this.#outside.send(this.session, this.#withStops(input));
     if (reply === null) return false;
     this.progress = reply.progress;
     this.inputs = reply.inputs;
     this.machine.apply(reply.machine, input.kind === 'jump' || !reply.accepted);
     if (!reply.accepted) {
-      this.refused = { command, why: reply.refused ?? 'This is not possible now.' };
-      this.#outside.say(`${command} was refused. ${this.refused.why}`);
+      this.#refuse(command, reply.refused ?? 'This is not possible now.');
       return false;
     }
     this.refused = null;
-    if (input.kind !== 'jump') this.event = null;
-    this.#outside.say(this.#sentence(input));
+    if (input.kind !== 'jump') this.event = reply.halted?.event ?? null;
+    this.stops.moved(reply.halted, input.kind === 'jump' ? 'jump' : branches ? 'branch' : 'more');
+    this.#outside.say(reply.halted === null ? this.#sentence(input) : sayHalt(reply.halted));
     return true;
+  }
+
+  /** What makes threads go on carries the stops that are on, so that a replay halts where it halted. */
+  #withStops(input: Input): Input {
+    const { active } = this.stops;
+    const runs = input.kind === 'run' || (input.kind === 'act' && input.hold !== true);
+    return runs && active.length > 0 ? { ...input, stops: active } : input;
+  }
+
+  #refuse(command: string, why: string): void {
+    this.refused = { command, why };
+    this.#outside.say(`${command} was refused. ${why}`);
+  }
+
+  /** Does what the console can be asked besides inputs. */
+  async aid(command: AidCommand): Promise<boolean> {
+    const { stops } = this;
+    switch (command.word) {
+      case 'stop':
+        stops.add(command.stop);
+        return true;
+      case 'watch':
+        stops.watch(command.watch);
+        return true;
+      case 'pin':
+        stops.pin(command.path);
+        return true;
+      case 'run-back':
+        return stops.back();
+      case 'run-on':
+        return stops.on();
+      case 'last-change':
+        return stops.lastChange(command.path);
+      case 'next-change':
+        return stops.nextChange(command.path);
+      case 'cause':
+        return stops.cause(command.event ?? this.event);
+    }
   }
 
   async act(action: unknown, command: string): Promise<boolean> {
@@ -272,6 +339,11 @@ export class LabState {
         return '';
     }
   }
+}
+
+/** A halt in one sentence; of a comparison with the machine that halted. */
+export function sayHalt({ say, on }: Hit): string {
+  return `Halted${on === undefined ? '' : `, machine ${on.toUpperCase()}`}. ${say}`;
 }
 
 export function isSettled(standing: Standing | undefined): boolean {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { NO_AIDS } from '../../src-main/contract';
 import type { InputReply } from '../../src-lab/view';
 import { delta, event, reply, sessionView, thread } from '../testing';
 import { LabState, type Input } from './lab.svelte';
@@ -14,6 +15,9 @@ function lab(answer: (input: Input) => Partial<InputReply> | null = () => ({}), 
   const said: string[] = [];
   const state = new LabState(view, {
     say: (sentence) => said.push(sentence),
+    ask: async () => null,
+    aids: () => NO_AIDS,
+    keep: () => {},
     send: async (_, input) => {
       sent.push(input);
       const given = answer(input);

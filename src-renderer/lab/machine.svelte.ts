@@ -111,6 +111,13 @@ export class MachineState {
     return this.#events[n];
   }
 
+  /** Names of the events that are known, each once. */
+  readonly names: readonly string[] = $derived.by(() => {
+    void this.known;
+    void this.generation;
+    return [...new Set(this.#events.map((event) => event?.name ?? ''))].filter((name) => name !== '').sort();
+  });
+
   /** The value of the field at `path`; undefined when the platform has none. */
   value(path: string): string | undefined {
     const i = this.#indexOf.get(path);

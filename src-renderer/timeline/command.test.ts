@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ActionDoc } from '../../src-lab/view';
+import { AID_WORDS } from '../stops/command';
 import { commandLine, complete, parseCommand, withoutDefaults, type Vocabulary } from './command';
 
 const param = (
@@ -168,7 +169,8 @@ describe('errors name the place and the nearest valid word', () => {
 
 describe('completion', () => {
   test('first who acts, then what, then the parameters that are not given yet, then their values', () => {
-    expect(optionsOf('')).toEqual(['vmm', 'guest', 'kvm', 'run', 'step', 'jump', 'reset', 'hold']);
+    const session = ['run', 'step', 'jump', 'reset', 'hold'];
+    expect(optionsOf('')).toEqual(['vmm', 'guest', 'kvm', ...session, ...Object.keys(AID_WORDS)]);
     expect(optionsOf('vmm ')).toEqual(['KVM_RUN', 'KVM_SET_MP_STATE']);
     expect(optionsOf('vmm KVM_RUN vm=td ')).toEqual(['vcpu=', 'immediate_exit=', 'sync_regs=']);
     expect(optionsOf('vmm KVM_RUN vm=')).toEqual(['vm=td', 'vm=vmx']);

@@ -1,5 +1,6 @@
 import type { ActionDoc } from '../../src-lab/view';
 import type { Params } from '../../src-main/contract';
+import { AID_WORDS, completeAid } from '../stops/command';
 import { nearest } from './nearest';
 
 type Input = Params<'lab.input'>['input'];
@@ -10,6 +11,9 @@ export interface Vocabulary {
   readonly actions: readonly ActionDoc[];
   readonly vms: readonly { readonly name: string; readonly vcpus: number }[];
   readonly threads: readonly string[];
+  /** State paths, and names of events that are known: what stops can name. */
+  readonly paths?: readonly string[];
+  readonly events?: readonly string[];
 }
 
 /** A part of the typed line, as positions in it. */
@@ -111,7 +115,7 @@ function parseAction(tokens: readonly Token[], end: Span, vocabulary: Vocabulary
         whose.map((doc) => `${doc.actor} ${doc.verb}`),
       );
     }
-    const words = [...actors, ...Object.keys(SESSION_WORDS)];
+    const words = [...actors, ...Object.keys(SESSION_WORDS), ...Object.keys(AID_WORDS)];
     return fail(actorToken, `Nothing here is called "${actorToken.text}".`, nearest(actorToken.text, words));
   }
   const docs = vocabulary.actions.filter((doc) => doc.actor === actor);
@@ -260,8 +264,11 @@ function optionsAfter(
       detail: `${actions.filter((doc) => doc.actor === actor).length} actions`,
     }));
     const session = Object.entries(SESSION_WORDS).map(([text, { doc }]) => ({ text, detail: doc }));
-    return isHeld ? actors : [...actors, ...session];
+    const aids = Object.entries(AID_WORDS).map(([text, detail]) => ({ text, detail }));
+    return isHeld ? actors : [...actors, ...session, ...aids];
   }
+  if (Object.hasOwn(AID_WORDS, first.toLowerCase()))
+    return completeAid(first.toLowerCase(), words.slice(1), partial, vocabulary);
   if (sameWord(first, 'step'))
     return second === undefined ? threads.map((text) => ({ text, detail: 'thread' })) : [];
   const docs = actions.filter((doc) => sameWord(doc.actor, first));

@@ -1,3 +1,4 @@
+import { parseAid, type AidCommand } from '../stops/command';
 import { complete, parseCommand, type CommandError, type Completions, type Vocabulary } from './command';
 import type { Params } from '../../src-main/contract';
 
@@ -21,10 +22,20 @@ export class Console {
   #draft = '';
   readonly #vocabulary: () => Vocabulary;
   readonly #send: (input: Input, command: string) => Promise<boolean>;
+  readonly #aid: (command: AidCommand) => Promise<boolean>;
 
-  constructor(vocabulary: () => Vocabulary, send: (input: Input, command: string) => Promise<boolean>) {
+  /**
+   * @param send - applies an input. @param aid - does what is no input: stops, watches, going through the past. Both say
+   *               whether it was done.
+   */
+  constructor(
+    vocabulary: () => Vocabulary,
+    send: (input: Input, command: string) => Promise<boolean>,
+    aid: (command: AidCommand) => Promise<boolean> = async () => false,
+  ) {
     this.#vocabulary = vocabulary;
     this.#send = send;
+    this.#aid = aid;
   }
 
   readonly completions: Completions = $derived.by(() =>
@@ -92,14 +103,15 @@ export class Console {
   async submit(): Promise<boolean> {
     const line = this.line.trim();
     if (line === '') return false;
-    const parsed = parseCommand(this.line, this.#vocabulary());
+    const vocabulary = this.#vocabulary();
+    const parsed = parseAid(this.line, vocabulary) ?? parseCommand(this.line, vocabulary);
     this.close();
     if (!parsed.ok) {
       this.error = parsed.error;
       return false;
     }
     this.remember(line);
-    const accepted = await this.#send(parsed.input, line);
+    const accepted = await ('command' in parsed ? this.#aid(parsed.command) : this.#send(parsed.input, line));
     if (accepted && this.line.trim() === line) this.type('', 0);
     this.close();
     return accepted;
