@@ -174,6 +174,7 @@ export type TdField = (typeof TD_FIELDS)[number];
 /** MSRs by name. @source NUM-17; SDM */
 export const MSR_INDEX = {
   IA32_APIC_BASE: 0x1b,
+  SMI_COUNT: 0x34,
   IA32_FEAT_CTL: 0x3a,
   IA32_SMBASE: 0x9e,
   IA32_SYSENTER_CS: 0x174,

@@ -3,7 +3,7 @@ import { bits, flag, name, num, record, word64, type Ref, type Views } from '../
 /** An instruction the guest executes next. */
 export const GUEST_OP = [
   'NONE', 'WRMSR', 'HLT', 'IRET', 'TRIPLE_FAULT', 'TDVMCALL', 'RDMSR', 'CPUID', 'IO', 'MMIO', 'TOUCH', 'VMEXIT',
-  'MOV_CR8', 'VEINFO_GET',
+  'MOV_CR8', 'VEINFO_GET', 'RSM',
 ] as const; // prettier-ignore
 export const OP_NONE = 0;
 export const OP_WRMSR = 1;
@@ -19,6 +19,7 @@ export const OP_TOUCH = 10;
 export const OP_VMEXIT = 11;
 export const OP_MOV_CR8 = 12;
 export const OP_VEINFO_GET = 13;
+export const OP_RSM = 14;
 
 /** How a memory access is made; `accept` is TDG.MEM.PAGE.ACCEPT. */
 export const ACCESS = ['read', 'write', 'fetch', 'accept'] as const;
@@ -48,6 +49,7 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   space: name(SPACE, 'Which alias of the page'),
   exit_reason: num(16, 'Basic reason of the VM exit that it provokes', { source: 'NUM-11' }),
   exit_qualification: num(32, 'Qualification of that exit', { source: 'EXIT-1', as: 'hex' }),
+  rsm: flag('The #UD with which it left is that of RSM', { source: 'x86:SMI-13' }),
   exit_vector: num(8, 'Exception vector of that exit', { source: 'EXIT-12' }),
   tpr: num(8, 'Virtual TPR', { source: 'NUM-27', as: 'hex' }),
   gps: num(8, '#GP that the guest has taken', { source: 'PI-33' }),

@@ -4,7 +4,9 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
-import { guestOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcsOf } from '../kvm/kvm_host';
+import {
+  guestOf, guestStateOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcs_guest_state, vmcsOf,
+} from '../kvm/kvm_host'; // prettier-ignore
 import { TDX_OPERAND, TDX_STATUS } from '../names';
 import {
   handlerEoi, isNativeMsr, movCr8, msrExit, nativeRdmsr, nativeWrmsr, raisesGp, virtualizesApic,
@@ -42,6 +44,7 @@ const tdcall_refused = event('tdcall_refused', 'mark', 'EXIT-19', { vcpu: 'num',
 /** VM-exit interruption information. @source TDXM-OUT-14 */
 export const INTR_INFO_NMI = 0x80000202;
 export const INTR_INFO_MCE = 0x80000312;
+export const INTR_INFO_UD = 0x80000306;
 export const INTR_INFO_EXTERNAL = 0x80000000;
 
 /** Exit reasons of the guest's own doing. @source NUM-11 */
@@ -109,6 +112,7 @@ export const guest_run = routine(
       }
       if (!guest_cpu.started.testAndSet(m, guest)) {
         guest_cpu.if.set(m, guest, 1);
+        if (!is_td_vcpu(m, l.vcpu as Ref)) enterLongMode(m, l.vcpu as Ref);
         m.emit(guest_starts, kvm_vcpu.id.get(m, l.vcpu as Ref));
       }
       const injected = l.injected >>> 0;
@@ -230,6 +234,12 @@ export const guest_run = routine(
           return at.boundary;
         }
       }
+      if (op === cpu.OP_RSM) {
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        guest_cpu.rsm.set(m, guest, 1);
+        kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_UD);
+        return m.ret(EXIT_EXCEPTION_NMI);
+      }
       if (op === cpu.OP_MOV_CR8) {
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
         return leave(m, movCr8(m, vcpu), at.boundary);
@@ -273,6 +283,14 @@ export const guest_run = routine(
     },
   }),
 );
+
+/** The firmware and the system's first instructions are behind it: paging, PAE and long mode are on. */
+function enterLongMode(m: Machine, vcpu: Ref): void {
+  const state = guestStateOf(vcpu);
+  vmcs_guest_state.cr0.set(m, state, 0x8000_0011);
+  vmcs_guest_state.cr4.set(m, state, 0x20);
+  vmcs_guest_state.efer.set(m, state, 0x500);
+}
 
 /** Leaves the guest with `reason`, or goes on at step `next` when there is none. */
 const leave = (m: Machine, reason: number, next: number): number => (reason < 0 ? next : m.ret(reason));

@@ -230,6 +230,7 @@ export const interrupts = [
     'The thread of a TD vCPU traces neither kvm_inj_virq nor kvm_enter_smm.',
     (look, vcpu) => {
       if (look.thread !== kvm_vcpu.thread.get(look.m, vcpu)) return true;
+      if (look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events)) return true; // userspace can say that it is in SMM: tdx:SMI-6
       return !look.emitted(kvm_inj_virq) && !look.emitted(kvm_enter_smm);
     },
   ),

@@ -145,6 +145,45 @@ const kvm_vcpu_stat = record('kvm_vcpu_stat', 'kvm', 'Counters', {
   signal_exits: num(32, 'Returns to userspace because of a signal', { source: 'TRC-5' }),
 });
 
+/** Guest-state area of a plain guest's VMCS, as far as SMM changes it. @source x86:SMI-10, x86:SMI-11 */
+const vmcs_guest_state = record(
+  'vmcs_guest_state',
+  'hardware',
+  'Guest-state area of the VMCS of a plain guest',
+  {
+    cr0: num(32, 'CR0', { source: 'x86:SMI-10', as: 'hex' }),
+    cr4: num(32, 'CR4', { source: 'x86:SMI-10', as: 'hex' }),
+    efer: num(32, 'IA32_EFER', { source: 'x86:SMI-10', as: 'hex' }),
+    dr7: num(32, 'DR7', { source: 'x86:SMI-10', as: 'hex' }),
+    idt_base: num(32, 'Base of the IDT', { source: 'x86:SMI-10', as: 'hex' }),
+    idt_limit: num(16, 'Limit of the IDT', { source: 'x86:SMI-10', as: 'hex' }),
+    cs_limit: num(32, 'Limit of CS', { source: 'x86:SMI-11', as: 'hex' }),
+    ds_selector: num(16, 'Selector of DS, ES, FS, GS and SS', { source: 'x86:SMI-11', as: 'hex' }),
+    ds_base: num(32, 'Base of DS, ES, FS, GS and SS', { source: 'x86:SMI-11', as: 'hex' }),
+    ds_limit: num(32, 'Limit of DS, ES, FS, GS and SS', { source: 'x86:SMI-11', as: 'hex' }),
+  },
+);
+
+/** The save image, in guest memory at SMBASE + 0xfe00. @source x86:SMI-6, x86:SMI-8 */
+const smram = record('smram', 'guest', 'State that the last SMI has saved, at SMBASE + 0xfe00', {
+  revision: num(32, 'Layout: 0x20064 for 64, 0x20000 for 32 bits', { source: 'x86:SMI-6', as: 'hex' }),
+  smbase: num(32, 'SMBASE; a handler may put another one here', { source: 'x86:SMI-13', as: 'hex' }),
+  rflags: num(32, 'RFLAGS', { source: 'x86:SMI-13', as: 'hex' }),
+  rip: num(32, 'RIP', { source: 'x86:SMI-13', as: 'hex' }),
+  cs_selector: num(16, 'CS selector', { source: 'x86:SMI-13', as: 'hex' }),
+  cs_base: num(32, 'CS base', { source: 'x86:SMI-13', as: 'hex' }),
+  cr0: num(32, 'CR0', { source: 'x86:SMI-13', as: 'hex' }),
+  cr4: num(32, 'CR4', { source: 'x86:SMI-13', as: 'hex' }),
+  efer: num(32, 'IA32_EFER, in the 64-bit layout', { source: 'x86:SMI-13', as: 'hex' }),
+  dr7: num(32, 'DR7', { source: 'x86:SMI-13', as: 'hex' }),
+  idt_base: num(32, 'Base of the IDT', { source: 'x86:SMI-13', as: 'hex' }),
+  idt_limit: num(16, 'Limit of the IDT', { source: 'x86:SMI-13', as: 'hex' }),
+  cs_limit: num(32, 'Limit of CS', { source: 'x86:SMI-13', as: 'hex' }),
+  ds_selector: num(16, 'Selector of the data segments', { source: 'x86:SMI-13', as: 'hex' }),
+  ds_base: num(32, 'Base of the data segments', { source: 'x86:SMI-13', as: 'hex' }),
+  ds_limit: num(32, 'Limit of the data segments', { source: 'x86:SMI-13', as: 'hex' }),
+});
+
 const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX guest', {
   irq_window: flag('Interrupt-window exiting', { source: 'x86:VMX-2' }),
   entry_intr_info: num(32, 'VM-entry interruption information', { source: 'x86:VMX-3', as: 'hex' }),
@@ -153,6 +192,7 @@ const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX
   nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
   tpr_threshold: num(8, 'TPR threshold: a TPR class below it exits', { source: 'x86:IRQ-8' }),
   eoi_exit_bitmap: bits(256, 'Vectors whose EOI exits', { source: 'EOI-7' }),
+  guest: sub(vmcs_guest_state),
 });
 
 /** A GSI's entry in the routing table, when it is an MSI. */
@@ -205,6 +245,7 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   created: flag('KVM_CREATE_VCPU has made it', { source: 'VCPU-1' }),
   cpuid_x2apic: flag('Its CPUID offers X2APIC', { source: 'VCPU-7' }),
   cpuid_amd: flag('Its CPUID describes a processor of AMD', { source: 'x86:LAPIC-39' }),
+  cpuid_no_lm: flag('Its CPUID offers no long mode', { source: 'x86:SMI-6' }),
   cpuid_set: flag('KVM_SET_CPUID2 was called', { source: 'VCPU-8' }),
   halt_irqs_blocked: flag('R12 of the last TDVMCALL<HLT>: interrupts were blocked', { source: 'HLT-1' }),
   tdx_state: name(['UNINITIALIZED', 'INITIALIZED'], 'vcpu_tdx.state', { source: 'NUM-29' }),
@@ -237,6 +278,12 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   mcg_cmci: flag('KVM_X86_SETUP_MCE has given it CMCI', { source: 'x86:LAPIC-5' }),
   pv_unhalted: flag('arch.pv.pv_unhalted: a remote-read message ended its HLT', { source: 'x86:LAPIC-7' }),
   smm: flag('HF_SMM_MASK: the vCPU is in SMM, as far as KVM knows', { source: 'tdx:SMI-6' }),
+  smm_inside_nmi: flag('HF_SMM_INSIDE_NMI_MASK: NMIs were masked when it entered SMM', {
+    source: 'x86:SMI-9',
+  }),
+  smbase: num(32, 'SMBASE', { source: 'x86:SMI-8', as: 'hex' }),
+  smi_count: num(32, 'SMIs taken since the last reset: MSR_SMI_COUNT', { source: 'x86:SMI-15' }),
+  smram: sub(smram),
   guest_debug_blockirq: flag('KVM_GUESTDBG_BLOCKIRQ', { source: 'x86:INJ-10' }),
   wakeup_cpu: int32('CPU on whose wakeup list the vCPU is, -1 for none', { source: 'PI-26' }),
   requests: bits(48, 'Pending requests', { source: 'NUM-15', names: REQUEST_NAMES }),
@@ -408,5 +455,9 @@ export const routeOf = (vm: Ref, gsi: number): Ref => kvm.gsi.at(vm, gsi);
 export const argsOf = (vcpu: Ref): Ref => kvm_vcpu.args.at(vcpu);
 export const pageAt = (vm: Ref, i: number): Ref => kvm.page.at(vm, i);
 export const vmcsOf = (vcpu: Ref): Ref => kvm_vcpu.vmcs.at(vcpu);
+export const guestStateOf = (vcpu: Ref): Ref => vmcs.guest.at(vmcsOf(vcpu));
+export const smramOf = (vcpu: Ref): Ref => kvm_vcpu.smram.at(vcpu);
 export const moduleOf = (vm: Ref): Ref => kvm.module.at(vm);
-export { guest_page, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat, vmcs, vp_enter_args };
+export {
+  guest_page, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu_stat, smram, vmcs, vmcs_guest_state, vp_enter_args,
+}; // prettier-ignore

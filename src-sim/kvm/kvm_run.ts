@@ -18,6 +18,8 @@ export const KVM_EXIT_X86_WRMSR = 30;
 export const KVM_EXIT_MEMORY_FAULT = 39;
 export const KVM_EXIT_TDX = 40;
 
+/** `kvm_run.flags`: the vCPU is in SMM. @source x86:SMI-16 */
+export const KVM_RUN_X86_SMM = 1;
 /** `kvm_run.io.direction`. */
 export const KVM_EXIT_IO_OUT = 1;
 /** @source NUM-4 */
@@ -92,6 +94,7 @@ export const kvm_run = record('kvm_run', 'vmm', 'The page that KVM_RUN shares wi
   immediate_exit: flag('KVM_RUN returns -EINTR at once', { source: 'RUN-3' }),
   request_interrupt_window: flag('Userspace wants to inject an interrupt', { source: 'tdx:LAPIC-14' }),
   ready_for_interrupt_injection: flag('KVM_INTERRUPT would be taken now', { source: 'tdx:LAPIC-13' }),
+  flags: num(16, 'flags: KVM_RUN_X86_SMM 1', { source: 'x86:SMI-16', as: 'hex' }),
   if_flag: flag('RFLAGS.IF; of a TD always 0', { source: 'RUN-13' }),
   cr8: num(8, 'CR8, the task priority; of a TD always 0', { source: 'RUN-13' }),
   apic_base: num(32, 'IA32_APIC_BASE', { source: 'RUN-13', as: 'hex' }),

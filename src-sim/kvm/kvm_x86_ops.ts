@@ -35,11 +35,11 @@ export interface KvmX86Ops {
   dy_apicv_has_pending_interrupt(m: Machine, vcpu: Ref): boolean;
   /** Whether NMIs are masked, as far as KVM can know. */
   get_nmi_mask(m: Machine, vcpu: Ref): boolean;
+  set_nmi_mask(m: Machine, vcpu: Ref, masked: 0 | 1): void;
   nmi_allowed(m: Machine, vcpu: Ref): boolean;
   enable_nmi_window(m: Machine, vcpu: Ref): void;
   readonly inject_nmi: Routine<'vcpu'>;
   smi_allowed(m: Machine, vcpu: Ref): boolean;
-  enter_smm(m: Machine, vcpu: Ref): void;
   /** has_emulated_msr(MSR_IA32_SMBASE): KVM's test for "SMM exists here". */
   has_emulated_smbase(m: Machine, vcpu: Ref): boolean;
   /** Answers the exit fastpath (NUM-14). */

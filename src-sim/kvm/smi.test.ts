@@ -19,7 +19,7 @@ describe('an SMI requested for a vCPU', () => {
     expect(bench.shows('td.vcpu0.requests')).toBe(before);
     expect(bench.does({ vmm: 'KVM_SMI', vm: 'vmx', vcpu: 0 })).toBe('0');
     bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
-    expect(bench.events('kvm_enter_smm')).toEqual(['vcpu 0: entering SMM']);
+    expect(bench.events('kvm_enter_smm')).toEqual(['vcpu 0: entering SMM, smbase 0x30000']);
   });
 
   test('tdx:SMI-2: an SMI by MSI is dropped, the sender is told 0, the target is not kicked', () => {

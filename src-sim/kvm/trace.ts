@@ -134,8 +134,11 @@ export const pend_nmi_set = event('pend_nmi_set', 'mark', 'tdx:NMI-5', { vcpu: '
   'KVM asks the TDX module for an NMI: PEND_NMI of vCPU {vcpu} becomes 1.'); // prettier-ignore
 export const pend_nmi_kept = event('pend_nmi_kept', 'mark', 'tdx:NMI-7', { vcpu: 'num' }, 'vcpu {vcpu}',
   'PEND_NMI of vCPU {vcpu} is 1 already: two NMIs have become one.'); // prettier-ignore
-export const kvm_enter_smm = event('kvm_enter_smm', 'tracepoint', 'x86:SMI-8', { vcpu: 'num' }, 'vcpu {vcpu}: entering SMM',
-  'vCPU {vcpu} enters SMM.'); // prettier-ignore
+/** Named so until 5.11, then kvm_smm_transition; it tells both ways. */
+export const kvm_enter_smm = event('kvm_enter_smm', 'tracepoint', 'x86:SMI-8', { vcpu: 'num', entering: ['leaving', 'entering'], smbase: 'hex' },
+  'vcpu {vcpu}: {entering} SMM, smbase {smbase}', 'vCPU {vcpu} is {entering} SMM.'); // prettier-ignore
+export const smi_lost = event('smi_lost', 'mark', 'x86:SMI-12', { vcpu: 'num', smbase: 'hex' }, 'vcpu {vcpu} smbase {smbase}',
+  'There is no memory at SMBASE {smbase} to save the state of vCPU {vcpu}: KVM kills the VM.'); // prettier-ignore
 export const page_poisoned = event('page_poisoned', 'mark', 'tdx:SMI-14', { cpu: 'num' }, 'cpu {cpu}',
   'The host machine-check handler on CPU {cpu} marks the page poisoned; it never returns to the free list.'); // prettier-ignore
 export const host_nmi_handled = event('host_nmi_handled', 'mark', 'tdx:NMI-21', { cpu: 'num', entry: ['IDT', 'FRED'] }, 'cpu {cpu} by {entry}',

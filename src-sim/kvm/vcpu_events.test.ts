@@ -91,7 +91,7 @@ describe('KVM_SET_VCPU_EVENTS on a TD vCPU', () => {
       bench.does(set({ smi_pending: 1 }, vm));
       bench.does(run(vm));
     }
-    expect(bench.events('kvm_enter_smm')).toEqual(['vcpu 0: entering SMM']); // the plain guest's
+    expect(bench.events('kvm_enter_smm')).toEqual(['vcpu 0: entering SMM, smbase 0x30000']); // the plain guest's
     expect([bench.shows('td.vm_bugged'), bench.shows('vmx.vm_bugged')]).toEqual(['1', '0']);
   });
 

@@ -17,6 +17,7 @@ import { vcpu_scan_ioapic } from './irq_comm';
 import { kvm_apic_accept_events, kvm_pmu_deliver_pmi } from './lapic';
 import { kvm_apic_get_state, kvm_apic_set_state } from './lapic_state';
 import { hasDeliverableTimer, kvm_apic_inject_pending_timer_irqs } from './lapic_timer';
+import { KVM_RUN_X86_SMM } from './kvm_run';
 import { reply } from './reply';
 import { kvm_vcpu_wakeup, mp_state_read } from './trace';
 import { kvm_x86_ops } from './kvm_x86_ops';
@@ -282,6 +283,7 @@ export function post_kvm_run_save(m: Machine, vcpu: Ref): void {
   const td = host.is_td_vcpu(m, vcpu);
   kvm_run.if_flag.set(m, run, td ? 0 : guest_cpu.if.get(m, host.guestOf(vcpu))); // a TD's RFLAGS cannot be read
   kvm_run.cr8.set(m, run, td ? 0 : guest_cpu.tpr.get(m, host.guestOf(vcpu)) >> 4);
+  kvm_run.flags.set(m, run, kvm_vcpu.smm.get(m, vcpu) ? KVM_RUN_X86_SMM : 0);
   kvm_run.apic_base.set(m, run, kvm_lapic.base.get(m, host.apicOf(vcpu)));
   kvm_run.ready_for_interrupt_injection.set(m, run, readyForInterruptInjection(m, vcpu) ? 1 : 0);
 }
@@ -600,8 +602,9 @@ export const kvm_vcpu_ioctl_smi = ioctl(
 /** What of the CPUID table matters here, by bit of the ioctl's argument. */
 export const CPUID_X2APIC = 1;
 export const CPUID_AMD = 2;
+export const CPUID_NO_LM = 4;
 
-/** KVM_SET_CPUID2: whether the table offers X2APIC, and whose processor it describes. @source VCPU-7, x86:LAPIC-39 */
+/** KVM_SET_CPUID2: whether the table offers X2APIC and long mode, and whose processor it describes. @source VCPU-7, x86:LAPIC-39 */
 export const kvm_vcpu_ioctl_set_cpuid2 = ioctl(
   'kvm_vcpu_ioctl_set_cpuid2',
   'VCPU-7',
@@ -610,6 +613,7 @@ export const kvm_vcpu_ioctl_set_cpuid2 = ioctl(
     kvm_vcpu.cpuid_set.set(m, vcpu, 1);
     kvm_vcpu.cpuid_x2apic.set(m, vcpu, table & CPUID_X2APIC ? 1 : 0);
     kvm_vcpu.cpuid_amd.set(m, vcpu, table & CPUID_AMD ? 1 : 0);
+    kvm_vcpu.cpuid_no_lm.set(m, vcpu, table & CPUID_NO_LM ? 1 : 0);
     return 0;
   },
 );

@@ -6,6 +6,7 @@ import { guest_cpu, vmxip } from '../guest/cpu';
 import { kvm_lapic, kvm_vcpu } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
+import { enter_smm } from './smm';
 import { nmi_collapsed } from './trace';
 import { lapic_in_kernel } from './x86_events';
 
@@ -19,7 +20,8 @@ export function kvm_inject_nmi(m: Machine, vcpu: Ref): void {
 
 /** Raises an SMI. @returns 0, or -ENOTTY where SMM does not exist for this VM. @source tdx:SMI-1, x86:SMI-1 */
 export function kvm_inject_smi(m: Machine, vcpu: Ref): number {
-  if (!kvm_x86_ops.has_emulated_smbase(m, vcpu)) return E('ENOTTY');
+  const configured = !host.variant.no_smm.get(m, host.variantRef(m));
+  if (!configured || !kvm_x86_ops.has_emulated_smbase(m, vcpu)) return E('ENOTTY');
   kvm_make_request(m, vcpu, host.KVM_REQ_SMI);
   return 0;
 }
@@ -119,7 +121,8 @@ export const kvm_check_and_inject_events = routine(
       if (!kvm_x86_ops.smi_allowed(m, vcpu)) return at.nmi;
       kvm_vcpu.smi_pending.set(m, vcpu, 0);
       l.can_inject = 0;
-      kvm_x86_ops.enter_smm(m, vcpu);
+      kvm_vcpu.smi_count.set(m, vcpu, kvm_vcpu.smi_count.get(m, vcpu) + 1);
+      enter_smm(m, vcpu);
       return at.nmi;
     },
     nmi(m, l) {

@@ -2,7 +2,7 @@ import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { MSR_INDEX } from '../names';
 import * as apic from '../platform/apic';
-import { apicOf, is_td_vcpu, kvm_lapic } from './kvm_host';
+import { apicOf, is_td_vcpu, kvm_lapic, kvm_vcpu } from './kvm_host';
 import { kvm_lapic_lvt_supported, kvm_lapic_reg_read } from './lapic_reg';
 import { lapic_in_kernel } from './x86_events';
 import { TIMER_MODE, timerMode, TIMER_REGISTERS } from './lapic_timer';
@@ -28,7 +28,11 @@ const TDX_EMULATED: ReadonlySet<number> = new Set([
   MSR_INDEX.IA32_APIC_BASE, MSR_INDEX.EFER, MSR_INDEX.IA32_FEAT_CTL, 0x179, 0x17a, 0x17b, 0x4d0, 0x4b56_4d05,
 ]); // prettier-ignore
 /** MSRs of a plain guest that the model has beyond those. */
-const PLAIN: ReadonlySet<number> = new Set([MSR_INDEX.IA32_SMBASE, MSR_INDEX.IA32_SYSENTER_CS]);
+const PLAIN: ReadonlySet<number> = new Set([
+  MSR_INDEX.IA32_SMBASE,
+  MSR_INDEX.IA32_SYSENTER_CS,
+  MSR_INDEX.SMI_COUNT,
+]);
 
 /**
  * What KVM emulates for a TD. x2APIC registers that the processor virtualizes are not among them; of the groups ISR, TMR
@@ -77,6 +81,10 @@ export function kvm_get_msr(m: Machine, vcpu: Ref, msr: number): number {
   switch (msr) {
     case MSR_INDEX.IA32_APIC_BASE:
       return kvm_lapic.base.get(m, ref);
+    case MSR_INDEX.SMI_COUNT:
+      return kvm_vcpu.smi_count.get(m, vcpu);
+    case MSR_INDEX.IA32_SMBASE:
+      return kvm_vcpu.smbase.get(m, vcpu);
     case MSR_INDEX.IA32_FEAT_CTL:
       return 1; // FEAT_CTL_LOCKED, without LMCE
     case MSR_INDEX.EFER:

@@ -42,6 +42,9 @@ function kvm_lapic_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   resetLvts(m, vcpu, bsp);
 }
 
+/** SMBASE after RESET; INIT keeps what a handler has chosen. @source x86:SMI-8 */
+const DEFAULT_SMBASE = 0x3_0000;
+
 /**
  * Resets a vCPU.
  *
@@ -80,6 +83,8 @@ export const kvm_vcpu_reset = routine(
       kvm_vcpu.nmi_pending.set(m, vcpu, 0);
       kvm_vcpu.nmi_injected.set(m, vcpu, 0);
       kvm_vcpu.smi_pending.set(m, vcpu, 0);
+      kvm_vcpu.smi_count.set(m, vcpu, 0);
+      if (!l.init_event) kvm_vcpu.smbase.set(m, vcpu, DEFAULT_SMBASE);
       kvm_make_request(m, vcpu, KVM_REQ_EVENT);
       return m.ret(0);
     },

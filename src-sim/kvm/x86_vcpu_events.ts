@@ -7,6 +7,7 @@ import { kvm_check_request, kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { reply } from './reply';
 import { ioctl } from './x86';
+import { kvm_smm_changed } from './smm';
 import { lapic_in_kernel } from './x86_events';
 import { process_nmi } from './x86_inject';
 
@@ -100,7 +101,8 @@ function setNmiPending(m: Machine, vcpu: Ref, count: number): void {
 }
 
 function setSmi(m: Machine, vcpu: Ref, events: number): void {
-  kvm_vcpu.smm.set(m, vcpu, events & SMM ? 1 : 0);
+  const smm = events & SMM ? 1 : 0;
+  if (kvm_vcpu.smm.get(m, vcpu) !== smm) kvm_smm_changed(m, vcpu, smm);
   kvm_vcpu.smi_pending.set(m, vcpu, events & SMI_PENDING ? 1 : 0);
   if (!lapic_in_kernel(m, vcpu)) return;
   const { pending_events } = kvm_lapic;

@@ -39,6 +39,8 @@ export const WHY = {
   too_deep: 'The call nests deeper than the model keeps.',
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
+  td_smm: 'A TD has no SMM: no handler of it can return.',
+  not_in_smm: 'The vCPU is not in SMM: no SMI handler of it can return.',
   td_pmu: "The performance counters of a TD are not KVM's: no overflow of theirs comes this way.",
   no_device: 'The platform has no device whose interrupts the IOMMU posts: switch assigned_device on.',
   no_irqfd: 'No eventfd is bound to that GSI. Bind one with KVM_IRQFD.',

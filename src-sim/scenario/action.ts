@@ -88,6 +88,10 @@ export const ACTIONS = {
         .enum(['INTEL', 'AMD'])
         .optional()
         .meta({ description: 'Whose processor the table describes; INTEL unless given' }),
+      lm: z
+        .boolean()
+        .optional()
+        .meta({ description: 'Whether CPUID offers long mode; it does unless given' }),
     }),
     KVM_TDX_INIT_VCPU: declare('Creates the vCPU in the TDX module and initializes it.', 'VCPU-9', onVcpu),
     KVM_TDX_INIT_MEM_REGION: declare('Adds and measures initial memory of the TD.', 'VCPU-11', onVcpu),
@@ -347,6 +351,19 @@ export const ACTIONS = {
       enabled: z.boolean(),
     }),
     IRET: declare('The NMI handler returns: NMIs are unblocked.', 'tdx:NMI-10', onVcpu),
+    RSM: declare('The SMI handler of a plain guest returns.', 'x86:SMI-13', {
+      ...onVcpu,
+      smbase: z
+        .int()
+        .min(0)
+        .max(0xffff_0000)
+        .optional()
+        .meta({ description: 'SMBASE that the handler has put into the image' }),
+      damaged: z
+        .boolean()
+        .optional()
+        .meta({ description: 'true: the handler has put a CR4 into the image that does not exist' }),
+    }),
     TRIPLE_FAULT: declare('The guest runs into a triple fault.', 'FATAL-1', onVcpu),
     TIMER: declare('The guest writes a timer register: LVTT, TMICT, TDCR or TSC_DEADLINE.', 'TMR-1', {
       ...onVcpu,

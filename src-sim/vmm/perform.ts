@@ -6,7 +6,7 @@ import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
 import {
-  guestOf, is_td_vcpu, kvm, KVM_MP_STATE_HALTED, KVM_REQ_PMI, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
+  guestOf, is_td_vcpu, kvm, KVM_MP_STATE_HALTED, KVM_REQ_PMI, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, smram, smramOf, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
 } from '../kvm/kvm_host'; // prettier-ignore
 import * as run from '../kvm/kvm_run';
 import { kvm_intel_load } from '../kvm/vmx/bring_up';
@@ -29,11 +29,13 @@ import { iommuPosts } from '../kvm/vmx/posted_intr';
 import { packCapabilities } from '../kvm/vmx/tdx';
 import {
   CPUID_AMD,
+  CPUID_NO_LM,
   CPUID_X2APIC,
   RUN_IMMEDIATE_EXIT,
   RUN_REQUEST_INTERRUPT_WINDOW,
   RUN_SYNC_REGS,
 } from '../kvm/x86';
+import { CR4_RESERVED } from '../kvm/smm';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { packVcpuEvents } from '../kvm/x86_vcpu_events';
 import {
@@ -196,8 +198,12 @@ const BEGIN: BeginTable = {
     KVM_TDX_INIT_VM: tdxVm(ops.KVM_TDX_INIT_VM),
     KVM_TDX_FINALIZE_VM: tdxVm(ops.KVM_TDX_FINALIZE_VM),
     KVM_CREATE_VCPU: (t) => vmCall(t, 'KVM_CREATE_VCPU', t.vcpu),
-    KVM_SET_CPUID2: (t, { x2apic, vendor }) =>
-      vcpuCall(t, 'KVM_SET_CPUID2', (x2apic ? CPUID_X2APIC : 0) | (vendor === 'AMD' ? CPUID_AMD : 0)),
+    KVM_SET_CPUID2: (t, { x2apic, vendor, lm }) =>
+      vcpuCall(
+        t,
+        'KVM_SET_CPUID2',
+        (x2apic ? CPUID_X2APIC : 0) | (vendor === 'AMD' ? CPUID_AMD : 0) | (lm === false ? CPUID_NO_LM : 0),
+      ),
     KVM_TDX_INIT_VCPU: tdxVcpu(ops.KVM_TDX_INIT_VCPU),
     KVM_TDX_INIT_MEM_REGION: tdxVcpu(ops.KVM_TDX_INIT_MEM_REGION),
     KVM_RUN: (t, a) =>
@@ -325,6 +331,15 @@ const BEGIN: BeginTable = {
       return null;
     },
     IRET: (t) => instruct(t, cpu.OP_IRET),
+    RSM(t, { smbase, damaged }) {
+      if (is_td_vcpu(t.m, t.vcpu)) return 'td_smm';
+      if (!kvm_vcpu.smm.get(t.m, t.vcpu)) return 'not_in_smm';
+      const refused = instruct(t, cpu.OP_RSM);
+      if (refused !== null) return refused;
+      if (smbase !== undefined) smram.smbase.set(t.m, smramOf(t.vcpu), smbase);
+      if (damaged) smram.cr4.set(t.m, smramOf(t.vcpu), CR4_RESERVED);
+      return null;
+    },
     TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),
     TIMER: (t, { register, value }) => instruct(t, cpu.OP_WRMSR, TIMER_REGISTERS[register], 0, value),
     RDMSR: (t, { msr }) => instruct(t, cpu.OP_RDMSR, msr),

@@ -3,7 +3,6 @@ import type { Machine } from '../../machine/machine';
 import { E, routine } from '../../machine/routine';
 import { is_td, is_td_vcpu, kvm_vcpu, kvmOf } from '../kvm_host';
 import { KVM_BUG_ON } from '../kvm_main';
-import { kvm_enter_smm } from '../trace';
 import { kvm_x86_vendor_init } from '../kvm_x86_ops';
 import { deliverPostedInterruptNow, vmx_deliver_interrupt, vmx_handle_exit_irqoff } from './common';
 import {
@@ -91,7 +90,7 @@ export const vt_handle_exit = routine(
 
 /** SMM does not exist for a TD: asking whether it may be entered is a bug of KVM's own. @source tdx:SMI-4 */
 export function vt_smi_allowed(m: Machine, vcpu: Ref): boolean {
-  if (!is_td_vcpu(m, vcpu)) return true;
+  if (!is_td_vcpu(m, vcpu)) return !kvm_vcpu.smm.get(m, vcpu); // x86:SMI-3
   KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_SMI_ALLOWED);
   return false;
 }
@@ -145,13 +144,15 @@ kvm_x86_vendor_init({
       : vmx.vmx_has_interrupt(m, vcpu),
   dy_apicv_has_pending_interrupt: pi_has_pending_interrupt,
   get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && vmx.vmx_nmi_blocked(m, vcpu), // a TD's mask cannot be read: tdx:NMI-4
+  set_nmi_mask: (m, vcpu, masked) => {
+    if (!is_td_vcpu(m, vcpu)) vmx.vmx_set_nmi_mask(m, vcpu, masked);
+  },
   nmi_allowed: (m, vcpu) => is_td_vcpu(m, vcpu) || !vmx.vmx_nmi_blocked(m, vcpu),
   enable_nmi_window: (m, vcpu) => {
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_nmi_window(m, vcpu);
   },
   inject_nmi: vt_inject_nmi,
   smi_allowed: vt_smi_allowed,
-  enter_smm: (m, vcpu) => m.emit(kvm_enter_smm, kvm_vcpu.id.get(m, vcpu)),
   has_emulated_smbase: (m, vcpu) => !is_td_vcpu(m, vcpu),
   refresh_apicv_exec_ctrl: (m, vcpu) => {
     if (is_td_vcpu(m, vcpu)) tdx.tdx_refresh_apicv_exec_ctrl(m, vcpu);

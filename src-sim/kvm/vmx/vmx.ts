@@ -2,17 +2,19 @@ import type { Ref } from '../../machine/layout';
 import { thread, type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu, vmxip } from '../../guest/cpu';
-import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
+import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI, INTR_INFO_UD } from '../../guest/run';
 import { MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../platform/apic';
 import { HOST_KERNEL, pcpu, sendIpi, VMX_NON_ROOT } from '../../platform/pcpu';
 import { pi_desc, RESCHEDULE_VECTOR } from '../../platform/posted_intr';
 import {
   apicOf,
   guestOf,
+  guestStateOf,
   kvm_lapic,
   kvm_regs,
   KVM_EXIT_SET_TPR,
   KVM_REQ_EVENT,
+  KVM_REQ_TRIPLE_FAULT,
   kvm_run,
   kvm_vcpu,
   kvm_vcpu_stat,
@@ -21,11 +23,13 @@ import {
   runOf,
   statOf,
   vmcs,
+  vmcs_guest_state,
   type Completion,
   vmcsOf,
 } from '../kvm_host';
 import { apic_update_ppr, kvm_apic_set_eoi_accelerated } from '../lapic_reg';
 import { kvm_wait_lapic_expire } from '../lapic_timer';
+import { emulator_leave_smm } from '../smm';
 import * as trace from '../trace';
 import {
   EXIT_REASON_CR_ACCESS, EXIT_REASON_EOI_INDUCED, EXIT_REASON_TPR_BELOW_THRESHOLD, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, msrValueHigh, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
@@ -38,6 +42,20 @@ import { exitForIo, exitForMmio } from './tdvmcall';
 
 /** Mirrors arch/x86/kvm/vmx/vmx.c, for plain guests with APICv. */
 
+/** What the registers are after a reset. @source SDM; vmx.c: vmx_vcpu_reset */
+function resetGuestState(m: Machine, vcpu: Ref): void {
+  const state = guestStateOf(vcpu);
+  vmcs_guest_state.cr0.set(m, state, 0x6000_0010);
+  vmcs_guest_state.cr4.set(m, state, 0);
+  vmcs_guest_state.efer.set(m, state, 0);
+  vmcs_guest_state.dr7.set(m, state, 0x400);
+  vmcs_guest_state.idt_base.set(m, state, 0);
+  vmcs_guest_state.ds_selector.set(m, state, 0);
+  vmcs_guest_state.ds_base.set(m, state, 0);
+  for (const limit of [vmcs_guest_state.idt_limit, vmcs_guest_state.cs_limit, vmcs_guest_state.ds_limit])
+    limit.set(m, state, 0xffff);
+}
+
 /** INIT throws away what the guest was doing; the guest's interrupts are disabled. @source x86:SIPI-16 */
 export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   const guest = guestOf(vcpu);
@@ -46,6 +64,7 @@ export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void
   guest_cpu.virr.clearAll(m, guest);
   guest_cpu.visr.clearAll(m, guest);
   guest_cpu.tpr.set(m, guest, 0);
+  resetGuestState(m, vcpu);
   vmcs.tpr_threshold.set(m, vmcsOf(vcpu), 0);
   guest_cpu.in_nmi.set(m, guest, 0); // the reset unblocks NMIs: x86:VMX-22
   vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
@@ -85,6 +104,10 @@ export function vmx_load_eoi_exitmap(m: Machine, vcpu: Ref): void {
 /** Blocking by NMI, as the interruptibility state shows it. @source x86:VMX-10 */
 export function vmx_nmi_blocked(m: Machine, vcpu: Ref): boolean {
   return guest_cpu.in_nmi.get(m, guestOf(vcpu)) === 1;
+}
+
+export function vmx_set_nmi_mask(m: Machine, vcpu: Ref, masked: 0 | 1): void {
+  guest_cpu.in_nmi.set(m, guestOf(vcpu), masked);
 }
 
 /** NMI-window exiting tells when the guest unblocks NMIs. @source x86:VMX-12 */
@@ -155,6 +178,13 @@ function handle_mov_cr8(m: Machine, vcpu: Ref): 0 | 1 {
   if (before <= after) return 1;
   kvm_run.exit_reason.set(m, runOf(vcpu), KVM_EXIT_SET_TPR);
   return 0;
+}
+
+/** RSM is #UD outside the SMM of the hardware, in which no guest is: KVM emulates it. @source x86:SMI-13; vmx.c: handle_ud */
+function emulateRsm(m: Machine, vcpu: Ref): 1 {
+  guest_cpu.rsm.set(m, guestOf(vcpu), 0);
+  if (!emulator_leave_smm(m, vcpu)) kvm_vcpu.requests.set(m, vcpu, KVM_REQ_TRIPLE_FAULT);
+  return 1;
 }
 
 /**
@@ -247,6 +277,7 @@ export const vmx_handle_exit = routine(
       switch (reason) {
         case EXIT_REASON_EXCEPTION_NMI: {
           const info = kvm_vcpu.intr_info.get(m, vcpu);
+          if (info === INTR_INFO_UD && guest_cpu.rsm.get(m, guestOf(vcpu))) return m.ret(emulateRsm(m, vcpu));
           return m.ret(is_nmi(info) || info === INTR_INFO_MCE ? 1 : exception_exit(m, vcpu));
         }
         case EXIT_REASON_EXTERNAL_INTERRUPT:
