@@ -1,6 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { Bench, bothRunning, ipi, msi, tdReady } from '../testing/bench';
 
+/** A plain guest of two vCPUs, of which none has been run. */
+function plainReady(): Bench {
+  const bench = new Bench({ vms: { vmx: 2 } });
+  bench.does({ boot: 'vmx', vm: 'vmx', run: false });
+  return bench;
+}
+
 describe('INIT and SIPI at a TD vCPU', () => {
   test('INIT-1, INIT-12: every vCPU of a TD is RUNNABLE after KVM_TDX_INIT_VCPU, with no INIT or SIPI', () => {
     const td = new Bench({ vms: { td: 2 } });
@@ -188,6 +195,44 @@ describe('INIT and SIPI at a plain VMX guest', () => {
     expect(bench.shows('vmx.vcpu1.mp_state')).toBe('UNINITIALIZED');
   });
 
+  test.each([
+    ['0x500', { level: 0 }, '|de-assert|edge|'],
+    ['0x4500', { level: 1 }, '|assert|edge|'],
+    ['0xc500', { trigger_mode: 'LEVEL', level: 1 }, '|assert|level|'],
+  ])('x86:SIPI-4, x86:SIPI-6: INIT of ICR %s is accepted and leaves no SIPI pending', (_icr, how, shown) => {
+    const bench = bothRunning();
+    bench.does(ipi('vmx', 'INIT', how));
+    expect(bench.events('kvm_apic_ipi').at(-1)).toContain(shown);
+    expect(bench.shows('vmx.vcpu1.mp_state')).toBe('INIT_RECEIVED');
+    const still = plainReady();
+    still.does(msi('vmx', 'STARTUP', { vector: 0x10 }));
+    expect(still.does(msi('vmx', 'INIT', how))).toBe('1');
+    expect(still.shows('vmx.vcpu1.apic.pending_events')).toBe('INIT');
+  });
+
+  test('x86:SIPI-5, x86:SIPI-6: INIT of ICR 0x8500, the de-assert, is ignored; the sender is told 0', () => {
+    const deassert = { trigger_mode: 'LEVEL', level: 0 };
+    const bench = bothRunning();
+    bench.does(ipi('vmx', 'INIT', deassert));
+    expect(bench.events('kvm_apic_ipi').at(-1)).toContain('|de-assert|level|');
+    expect(bench.shows('vmx.vcpu1.mp_state')).toBe('UNINITIALIZED');
+    const still = plainReady();
+    expect(still.does(msi('vmx', 'INIT', deassert))).toBe('0');
+    expect(still.shows('vmx.vcpu1.apic.pending_events')).toBe('');
+  });
+
+  test('x86:SIPI-7, x86:SIPI-8: a SIPI is accepted whatever its target does; a later one replaces the vector', () => {
+    const bench = plainReady();
+    for (const mp_state of ['RUNNABLE', 'HALTED', 'UNINITIALIZED']) {
+      bench.does({ vmm: 'KVM_SET_MP_STATE', vm: 'vmx', vcpu: 1, mp_state });
+      expect(bench.does(msi('vmx', 'STARTUP', { vector: 0x10 })), mp_state).toBe('1');
+    }
+    bench.does(msi('vmx', 'INIT'));
+    for (const vector of [0x10, 0x9a]) bench.does(msi('vmx', 'STARTUP', { vector }));
+    expect(bench.shows('vmx.vcpu1.apic.pending_events')).toBe('INIT SIPI');
+    expect(bench.shows('vmx.vcpu1.apic.sipi_vector')).toBe('0x9a');
+  });
+
   test('x86:SIPI-10, x86:SIPI-24: INIT resets a waiting AP; KVM_RUN returns -EAGAIN and it waits for SIPI', () => {
     const bench = bothRunning();
     bench.does(ipi('vmx', 'INIT'));
@@ -196,7 +241,7 @@ describe('INIT and SIPI at a plain VMX guest', () => {
     expect(bench.shows('vmx.vcpu1.apic.pending_events')).toBe('');
   });
 
-  test('x86:SIPI-12: vector 0x9a starts the AP at CS 0x9a00, base 0x9a000, RIP 0', () => {
+  test('x86:SIPI-11, x86:SIPI-12: vector 0x9a starts the AP at CS 0x9a00, base 0x9a000, RIP 0', () => {
     const bench = bothRunning();
     bench.does(ipi('vmx', 'INIT'));
     bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 1 });
@@ -225,7 +270,7 @@ describe('INIT and SIPI at a plain VMX guest', () => {
     expect(bench.shows('vmx.vcpu0.guest.resets')).toBe('1');
   });
 
-  test('x86:SIPI-19: SIPI without a preceding INIT never starts an AP', () => {
+  test('x86:SIPI-11, x86:SIPI-19: SIPI without a preceding INIT never starts an AP', () => {
     const bench = bothRunning();
     bench.does(ipi('vmx', 'STARTUP', { vector: 0x9a }));
     expect(bench.shows('vmx.vcpu1.mp_state')).toBe('UNINITIALIZED');
@@ -234,8 +279,7 @@ describe('INIT and SIPI at a plain VMX guest', () => {
   });
 
   test('x86:SIPI-24: INIT and SIPI together still end KVM_RUN with -EAGAIN, and the AP is RUNNABLE', () => {
-    const bench = new Bench({ vms: { vmx: 2 } });
-    bench.does({ boot: 'vmx', vm: 'vmx', run: false });
+    const bench = plainReady();
     bench.does(msi('vmx', 'INIT'));
     bench.does(msi('vmx', 'STARTUP', { vector: 0x9a }));
     expect(bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 1 })).toBe('-EAGAIN');
@@ -244,16 +288,14 @@ describe('INIT and SIPI at a plain VMX guest', () => {
   });
 
   test('x86:SIPI-27: SIPI_RECEIVED stores INIT_RECEIVED and makes a SIPI pending', () => {
-    const bench = new Bench({ vms: { vmx: 2 } });
-    bench.does({ boot: 'vmx', vm: 'vmx', run: false });
+    const bench = plainReady();
     expect(bench.does({ vmm: 'KVM_SET_MP_STATE', vm: 'vmx', vcpu: 1, mp_state: 'SIPI_RECEIVED' })).toBe('0');
     expect(bench.shows('vmx.vcpu1.mp_state')).toBe('INIT_RECEIVED');
     expect(bench.shows('vmx.vcpu1.apic.pending_events')).toBe('SIPI');
   });
 
   test('x86:SIPI-29: KVM_GET_MP_STATE can perform the reset', () => {
-    const bench = new Bench({ vms: { vmx: 2 } });
-    bench.does({ boot: 'vmx', vm: 'vmx', run: false });
+    const bench = plainReady();
     bench.does(msi('vmx', 'INIT'));
     expect(bench.does({ vmm: 'KVM_GET_MP_STATE', vm: 'vmx', vcpu: 1 })).toBe('0');
     expect(bench.shows('reply.mp_state')).toBe('INIT_RECEIVED');

@@ -8,7 +8,7 @@ import { APICV_INHIBIT_REASONS, MP_STATES } from '../names';
 
 /** KVM's own data, mirrors arch/x86/include/asm/kvm_host.h, include/linux/kvm_host.h and include/uapi/linux/kvm.h. */
 
-/** mp_state, by value. @source NUM-5 */
+/** mp_state, by value. @source NUM-5, x86:SIPI-1 to x86:SIPI-3 */
 export const KVM_MP_STATE_RUNNABLE = 0;
 export const KVM_MP_STATE_UNINITIALIZED = 1;
 export const KVM_MP_STATE_INIT_RECEIVED = 2;
