@@ -33,6 +33,8 @@ export interface Launch {
   readonly folder?: string;
   /** Folder of settings and progress; default: the test's own, new. */
   readonly home?: string;
+  /** Nobody was here before: the application introduces itself. Default: it is known, and goes to work. */
+  readonly firstRun?: boolean;
   /** Arguments of the application. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
@@ -203,6 +205,15 @@ function logIn(home: string): string {
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
+/** Leaves a new folder as somebody would who has used the application and changed nothing. */
+function isKnown(home: string): void {
+  const file = join(home, 'settings.json');
+  if (existsSync(file)) return;
+  mkdirSync(home, { recursive: true });
+  const settings = { theme: 'system', textScale: 100, reducedMotion: false, toured: true, panes: {} };
+  writeFileSync(file, JSON.stringify({ version: 1, settings, open: null, window: null }));
+}
+
 /** Chromium refuses its own sandbox to root. */
 const isRoot = process.getuid?.() === 0;
 
@@ -314,6 +325,7 @@ export const test = base.extend<Fixtures>({
       const { packaged = false, home = join(folder, 'home'), args = [], env = {} } = how;
       const exports = join(folder, 'exports');
       mkdirSync(exports, { recursive: true });
+      if (how.firstRun !== true) isKnown(home);
       const { ELECTRON_RUN_AS_NODE: _, NODE_OPTIONS: __, ...inherited } = process.env;
       const variables = { ...inherited, SEAMLAB_HOME: home, SEAMLAB_EXPORT_DIR: exports, ...env };
       const clean = Object.fromEntries(

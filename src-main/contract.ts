@@ -32,6 +32,8 @@ export const Settings = z.strictObject({
   /** Text size in percent of the default, 80 to 200. */
   textScale: z.int().min(80).max(200),
   reducedMotion: z.boolean(),
+  /** The learner has seen the tour, or does not want to. */
+  toured: z.boolean(),
   /** Pane sizes in percent by pane id; the screen decides the ids. */
   panes: z.record(z.string().max(40), z.array(z.number().min(0).max(100)).max(6)),
   aids: Aids,
@@ -68,6 +70,10 @@ export const Notice = z.strictObject({
   todo: z.string(),
 });
 export type Notice = z.infer<typeof Notice>;
+
+const FileName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,79}$/);
+/** Characters of a file that the screen hands over. */
+const MAX_FILE = 8_000_000;
 
 /** Every call from the screen to the desktop. Adding one is an entry here and a handler; nothing else knows names. */
 export const contract = {
@@ -116,6 +122,23 @@ export const contract = {
     z.strictObject({ session: Session }),
     z.strictObject({ file: z.string().nullable(), inputs: z.int() }),
   ),
+  'file.save': call(
+    'Writes what the screen has made to a file that the learner chooses.',
+    z.discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z.literal('picture'),
+        /** Of the file, without its ending. */
+        name: FileName,
+        /** An SVG document. */
+        content: z
+          .string()
+          .max(MAX_FILE)
+          .regex(/^<svg [^]*<\/svg>\s*$/)
+          .refine((svg) => !/<script|<[^>]*\son\w+=/i.test(svg), 'a picture runs nothing'),
+      }),
+    ]),
+    z.strictObject({ file: z.string().nullable() }),
+  ),
   'work.cancel': call(
     'Stops the work that `busy` reports. An input that was under way is not kept; the session goes on before it.',
     Empty,
@@ -131,6 +154,8 @@ export const MenuCommand = z.enum([
   'run-on',
   'stops',
   'export',
+  'picture',
+  'tour',
   'palette',
   'shortcuts',
   'theme-system',

@@ -82,6 +82,7 @@ export class Desktop {
       'lab.ask': ({ session, question }) =>
         this.#serial('Searching the past', () => this.#ask(session, question)),
       'lab.export': ({ session }) => this.#export(session),
+      'file.save': ({ name, content }) => this.#save(`seamlab-${name}.svg`, content),
       'work.cancel': async () => {
         if (this.#busy !== null) world.supervisor.cancel();
         return {};
@@ -432,14 +433,20 @@ export class Desktop {
     const attempt = open?.attempt ?? this.#world.progress.attempt(session);
     if (attempt === null) throw new Refusal('no_attempt', 'There is no such attempt to export.');
     const lines = open !== null ? [...open.lines] : this.#world.progress.lines(session);
-    const file = await this.#world.askFile(fileNameOf(attempt));
-    if (file === null) return { file: null, inputs: lines.length };
+    const { file } = await this.#save(fileNameOf(attempt), transcriptFile(attempt.header, lines));
+    return { file, inputs: lines.length };
+  }
+
+  /** Writes a file where the learner wants it; null: they changed their mind. */
+  async #save(name: string, content: string): Promise<{ file: string | null }> {
+    const file = await this.#world.askFile(name);
+    if (file === null) return { file };
     try {
-      writeAtomic(file, transcriptFile(attempt.header, lines), 0o644);
+      writeAtomic(file, content, 0o644);
     } catch (error) {
       throw new Refusal('not_exported', paragraphOf({ code: 'not_exported', why: this.#exportFault(error) }));
     }
-    return { file, inputs: lines.length };
+    return { file };
   }
 
   /** Logs the error's code only: the path that the learner chose may hold names. */

@@ -1,5 +1,5 @@
 import { app, dialog, ipcMain, Menu, nativeTheme, protocol, type BrowserWindow } from 'electron';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
 import { labOf, previewOf } from './arguments';
 import { CHANNELS } from './channels';
 import { chromiumFolder } from './chromium';
@@ -147,10 +147,12 @@ function main(): void {
 
   async function askFile(name: string): Promise<string | null> {
     if (exportFolder !== undefined) return join(resolve(exportFolder), name);
+    const extension = extname(name).slice(1);
+    const what = extension === 'svg' ? 'Picture' : 'Seamlab transcript';
     const options = {
-      title: 'Export transcript',
+      title: extension === 'svg' ? 'Save picture' : 'Export transcript',
       defaultPath: join(app.getPath('documents'), name),
-      filters: [{ name: 'Seamlab transcript', extensions: ['jsonl'] }],
+      filters: [{ name: what, extensions: [extension] }],
     };
     const { canceled, filePath } = await (window === null
       ? dialog.showSaveDialog(options)

@@ -26,6 +26,7 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
       label: '&File',
       submenu: [
         ask('Export transcript…', 'export', 'CmdOrCtrl+E'),
+        ask('Save picture of the stage…', 'picture'),
         { label: 'Export every attempt…', id: 'export-every', click: exportEvery },
         line,
         mac ? { role: 'close' } : { role: 'quit' },
@@ -69,6 +70,7 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
       role: 'help',
       submenu: [
         ask('Keyboard shortcuts', 'shortcuts', 'F1'),
+        ask('Tour of the lab', 'tour'),
         { label: 'Show log', click: () => showFolder(logs) },
         ...(mac ? [] : [{ role: 'about' } as const]),
       ],

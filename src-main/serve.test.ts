@@ -2,7 +2,14 @@ import { describe, expect, test } from 'vitest';
 import { contract, Envelope, NO_AIDS, type Handlers } from './contract';
 import { Refusal, serve } from './serve';
 
-const settings = { theme: 'dark', textScale: 100, reducedMotion: false, panes: {}, aids: NO_AIDS } as const;
+const settings = {
+  theme: 'dark',
+  textScale: 100,
+  reducedMotion: false,
+  toured: true,
+  panes: {},
+  aids: NO_AIDS,
+} as const;
 
 function door(handlers: Partial<Handlers>) {
   const logged: [string, unknown][] = [];

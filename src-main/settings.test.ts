@@ -24,6 +24,7 @@ test('what is changed is there at the next start', () => {
     theme: 'dark',
     textScale: 100,
     reducedMotion: false,
+    toured: false,
     panes: { lab: [30, 70] },
     aids: NO_AIDS,
   });

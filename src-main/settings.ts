@@ -19,8 +19,8 @@ export type WindowPlace = z.infer<typeof WindowPlace>;
 const VERSION = 1;
 const SettingsFile = z.strictObject({
   version: z.literal(VERSION),
-  /** A file of an earlier version has no aids. */
-  settings: Settings.extend({ aids: Aids.default(NO_AIDS) }),
+  /** A file of an earlier version has no aids; who has one knows the application. */
+  settings: Settings.extend({ aids: Aids.default(NO_AIDS), toured: z.boolean().default(true) }),
   /** The lab that is open, by id; null: the home screen. */
   open: Slug.nullable(),
   window: WindowPlace.nullable(),
@@ -29,7 +29,14 @@ type SettingsFile = z.infer<typeof SettingsFile>;
 
 const DEFAULTS: SettingsFile = {
   version: VERSION,
-  settings: { theme: 'system', textScale: 100, reducedMotion: false, panes: {}, aids: NO_AIDS },
+  settings: {
+    theme: 'system',
+    textScale: 100,
+    reducedMotion: false,
+    toured: false,
+    panes: {},
+    aids: NO_AIDS,
+  },
   open: null,
   window: null,
 };

@@ -24,6 +24,7 @@ export class App {
     theme: 'system',
     textScale: 100,
     reducedMotion: false,
+    toured: true,
     panes: {},
     aids: NO_AIDS,
   });
@@ -31,6 +32,8 @@ export class App {
   lab: LabState | null = $state.raw(null);
   notices: readonly Notice[] = $state.raw([]);
   dialog: Dialog | null = $state(null);
+  /** Whether the lab screen is being explained. */
+  tour = $state(false);
   /** Long work in main. */
   busy: { readonly what: string; readonly progress: number } | null = $state.raw(null);
   /** What was said last, and how often something was said: the same sentence twice is heard twice. */
@@ -80,6 +83,7 @@ export class App {
   /** The course. A lab that was open stays where it is. */
   async home(): Promise<void> {
     if (this.screen === 'lab') {
+      this.tour = false;
       this.lab = null;
       this.screen = 'home';
       await this.#ask('lab.close', {});
@@ -123,6 +127,29 @@ export class App {
       kept: `It holds ${inputs === 1 ? '1 input' : `${inputs} inputs`}; the attempt stays in Seamlab as well.`,
       todo: `Grade it anywhere with: npx seamlab grade ${file}`,
     });
+  }
+
+  /** Saves a picture of the open lab where the learner wants it. `svg`: an SVG document. */
+  async savePicture(svg: string): Promise<void> {
+    if (this.lab === null) return;
+    const name = `${this.lab.lab.id}-moment-${this.lab.machine.moment}`;
+    const done = await this.#client.call('file.save', { kind: 'picture', name, content: svg });
+    if (!done.ok) return this.#tell(done.fault);
+    const { file } = done.value;
+    if (file === null) return;
+    this.notify({
+      id: `picture-${++this.#faults}`,
+      tone: 'info',
+      what: `The picture was written to ${file}.`,
+      kept: 'It is an SVG document: it stays sharp at every size, and its words stay words.',
+      todo: '',
+    });
+  }
+
+  /** The learner has seen the tour, or has had enough of it. */
+  async endTour(): Promise<void> {
+    this.tour = false;
+    if (!this.settings.toured) await this.change({ toured: true });
   }
 
   async change(settings: Partial<Settings>): Promise<void> {
@@ -214,6 +241,7 @@ export class App {
       },
     });
     this.screen = 'lab';
+    if (!this.settings.toured) this.tour = true;
     void this.#learnFacts();
     return true;
   }

@@ -6,7 +6,14 @@ import { Client } from './bridge';
 import { reply, sessionView } from './testing';
 
 type Answers = Record<string, (params: never) => unknown>;
-const settings = { theme: 'system', textScale: 100, reducedMotion: false, panes: {}, aids: NO_AIDS };
+const settings = {
+  theme: 'system',
+  textScale: 100,
+  reducedMotion: false,
+  toured: true,
+  panes: {},
+  aids: NO_AIDS,
+};
 const started = { version: '1.0.0', platform: 'linux', settings, open: null, notices: [] };
 const summary: LabSummary = {
   id: 'some-lab',

@@ -61,6 +61,8 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
     'text-reset': anywhere(() => app.change({ textScale: 100 })),
     home: inLab(() => app.home()),
     export: inLab(() => app.export()),
+    picture: within('stage', 'picture'),
+    tour: inLab(() => (app.tour = true)),
     restart: inLab(() => (app.dialog = 'restart')),
     'next-region': there('next-region'),
     'previous-region': there('previous-region'),

@@ -5,6 +5,8 @@ export const COMMANDS = {
   settings: 'Settings',
   home: 'All labs',
   export: 'Export transcript…',
+  picture: 'Save picture of the stage…',
+  tour: 'Tour of the lab',
   restart: 'Restart this lab…',
   'theme-system': 'Theme: as the system',
   'theme-light': 'Theme: light',
@@ -58,6 +60,8 @@ export const DEFAULT_BINDINGS: Bindings = {
   settings: ['$mod+,'],
   home: ['$mod+Shift+h'],
   export: ['$mod+e'],
+  picture: ['$mod+Shift+e'],
+  tour: ['Shift+F1'],
   'text-larger': ['$mod+=', '$mod+Shift++'],
   'text-smaller': ['$mod+-'],
   'text-reset': ['$mod+0'],
@@ -95,7 +99,18 @@ export const DEFAULT_BINDINGS: Bindings = {
 export const GROUPS: readonly { readonly name: string; readonly ids: readonly CommandId[] }[] = [
   {
     name: 'Anywhere',
-    ids: ['palette', 'shortcuts', 'settings', 'home', 'export', 'text-larger', 'text-smaller', 'text-reset'],
+    ids: [
+      'palette',
+      'shortcuts',
+      'settings',
+      'tour',
+      'home',
+      'export',
+      'picture',
+      'text-larger',
+      'text-smaller',
+      'text-reset',
+    ],
   },
   {
     name: 'Moving about',
