@@ -43,6 +43,19 @@ describe('an SMI on the host while a TD runs', () => {
     expect(bench.shows('td.vcpu0.thread.status')).toBe('in-guest');
   });
 
+  test('tdx:SMI-11: there is no I/O SMI: with one waiting, IN and OUT are still #VE and TDVMCALL, and the SMI is reason 6', () => {
+    const bench = running();
+    const from = bench.mark;
+    bench.starts({ guest: 'IO', vm: 'td', vcpu: 0, port: 0xb2 });
+    bench.starts({ host: 'SMI', vm: 'td', vcpu: 0 });
+    bench.settle();
+    const reasons = bench.events('kvm_exit', from).map((text) => /reason (\w+)/.exec(text)![1]);
+    expect(reasons).toEqual(['OTHER_SMI', 'IO_INSTRUCTION']);
+    expect(bench.events('guest_ve', from)).toEqual(['vcpu 0 IO']);
+    expect(bench.shows('td.vcpu0.vp_enter_ret')).toBe('0x000000000000004d'); // TDCALL
+    expect(bench.shows('td.vcpu0.run.exit_reason')).toBe('KVM_EXIT_IO');
+  });
+
   test('tdx:SMI-20: an SMI while the vCPU is in the host is invisible to KVM and the TD', () => {
     const bench = running();
     bench.does({ vmm: 'signal', vm: 'td', vcpu: 0 });

@@ -264,7 +264,9 @@ function update_cr8_intercept(m: Machine, vcpu: Ref): void {
   if (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) kvm_x86_ops.update_cr8_intercept(m, vcpu);
 }
 
+/** Userspace wants to inject; with a PIC in the kernel it has nothing to inject. @source x86:IRQ-18 */
 function windowWanted(m: Machine, vcpu: Ref): boolean {
+  if (kvm.irqchip_mode.get(m, host.kvmOf(m, vcpu)) === host.KVM_IRQCHIP_KERNEL) return false;
   return kvm_run.request_interrupt_window.get(m, host.runOf(vcpu)) === 1;
 }
 

@@ -81,11 +81,19 @@ export function vmx_has_interrupt(m: Machine, vcpu: Ref): boolean {
   return pi_has_pending_interrupt(m, vcpu) || vmxip(m, guest);
 }
 
-/** PIR becomes part of the virtual IRR; ON is cleared. @source x86:IRQ-11 */
+/**
+ * PIR becomes part of the virtual IRR; ON is cleared. Without APICv nobody but KVM looks at the IRR, so that it must when
+ * the highest vector has just come.
+ *
+ * @source x86:IRQ-11, x86:IRQ-15
+ */
 export function vmx_sync_pir_to_irr(m: Machine, vcpu: Ref): void {
   if (!pi_desc.on.get(m, pidOf(vcpu))) return;
+  const posted = pi_desc.pir.highest(m, pidOf(vcpu));
   pi_desc.on.set(m, pidOf(vcpu), 0);
   guest_cpu.virr.take(m, guestOf(vcpu), pi_desc.pir, pidOf(vcpu));
+  const got = posted >= 0 && guest_cpu.virr.highest(m, guestOf(vcpu)) === posted;
+  if (got && !kvm_lapic.apicv_active.get(m, apicOf(vcpu))) kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
 }
 
 /** Whether the timer vector is in the ISR, or with APICv in the IRR. @source TMR-11 */
