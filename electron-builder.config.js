@@ -20,7 +20,10 @@ export default {
     '!**/node_modules/@libsql/*-musl/**',
     'package.json',
   ],
-  extraResources: [{ from: 'labs', to: 'labs' }],
+  extraResources: [
+    { from: 'labs', to: 'labs' },
+    { from: 'src-sim/scenario/examples', to: 'scenarios', filter: ['*.yaml'] },
+  ],
   extraFiles: [
     { from: 'out/THIRD-PARTY-LICENSES.txt', to: 'THIRD-PARTY-LICENSES.txt' },
     { from: 'LICENSE', to: 'LICENSE.txt' },

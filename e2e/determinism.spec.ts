@@ -55,7 +55,9 @@ test("the same inputs give the same bytes in Node and in Electron's worker, in e
 }) => {
   test.slow();
   expect(await app.main.evaluate(() => process.versions.v8), 'another engine').not.toBe(process.versions.v8);
-  const workshop = makeWorkshop(LABS, new Course(null), { progress: () => {} });
+  const workshop = makeWorkshop({ labs: LABS, facts: [], scenarios: '' }, new Course(null), {
+    progress: () => {},
+  });
   for (const folder of labFolders(LABS)) {
     const { loaded, inputs: solution } = readCourse(folder);
     const seed = Date.now();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Slug } from './input';
+import { Slug } from './slug';
 import { didYouMean } from './issue';
 import { Layer } from './layer';
 import type { Path } from './yaml';

@@ -1,12 +1,8 @@
 import { z } from 'zod';
 import { ActionSchema } from '../src-sim/scenario/action';
 import { Stops } from '../src-sim/scenario/condition-schema';
-
-/** A name inside a lab: of a step, a checkpoint, a misconception. */
-export const Slug = z
-  .string()
-  .max(40)
-  .regex(/^[a-z0-9]+(-[a-z0-9]+)*$/, 'lower-case words joined by hyphens');
+import { Setup } from './setup';
+import { Slug } from './slug';
 
 /** Characters that a text written by a learner may have. */
 export const MAX_TEXT_ANSWER = 2_000;
@@ -20,6 +16,10 @@ export const Answer = z.union([z.string().max(MAX_TEXT_ANSWER), z.array(z.string
 const stops = {
   stops: Stops.min(1).optional().describe('Where it halts: at the first moment at which one of them is hit'),
 };
+const On = z
+  .enum(['a', 'b'])
+  .optional()
+  .describe('In a sandbox that compares: the machine that alone does it');
 
 /**
  * Everything a learner can do in a lab session, and so everything a transcript can hold. Session and replay are
@@ -31,12 +31,15 @@ export const Input = z.discriminatedUnion('kind', [
     action: ActionSchema.describe('What is done'),
     hold: z.boolean().optional().describe('Only begin it; the learner then chooses every step'),
     ...stops,
+    on: On,
   }),
   z.strictObject({
     kind: z.literal('step'),
-    thread: z.string().max(24).describe('Thread that takes one atomic step'),
+    thread: z.string().max(24).describe('Thread that takes atomic steps'),
+    times: z.int().min(1).max(10_000).optional().describe('How many, if it can; 1 without it'),
+    on: On,
   }),
-  z.strictObject({ kind: z.literal('run'), ...stops }),
+  z.strictObject({ kind: z.literal('run'), on: On, ...stops }),
   z.strictObject({
     kind: z.literal('jump'),
     moment: z.int().min(0).describe('Moment of the current line of history'),
@@ -53,5 +56,9 @@ export const Input = z.discriminatedUnion('kind', [
   }),
   z.strictObject({ kind: z.literal('answer'), checkpoint: Slug, answer: Answer }),
   z.strictObject({ kind: z.literal('hint'), checkpoint: Slug }),
+  z.strictObject({
+    kind: z.literal('build'),
+    setup: Setup.describe('What the machine of a sandbox is; its first input, and only there'),
+  }),
 ]);
 export type Input = z.infer<typeof Input>;

@@ -1,5 +1,6 @@
-import { Timeline } from '../src-sim';
-import type { Action } from '../src-sim/scenario/action';
+import { STEP_LIMIT, Timeline, type Outcome } from '../src-sim';
+import type { StopSeeker } from '../src-sim/scenario/stop';
+import { commandOf, type Action } from '../src-sim/scenario/action';
 import type { Platform } from '../src-sim/scenario/platform';
 import { Differ } from './differences';
 import type { Differences } from './view';
@@ -16,22 +17,48 @@ export type Rig = readonly [Variant, ...Variant[]];
 
 /** One thing done to the machines. */
 export type Move =
-  { readonly act: Action; /** Only begin it. */ readonly hold?: boolean } | { readonly thread: string };
+  | { readonly act: Action; /** Only begin it. */ readonly hold?: boolean | undefined }
+  | {
+      readonly thread: string;
+      /** Atomic steps that it takes, 1 unless it says so. */ readonly times?: number | undefined;
+    }
+  | { readonly run: true };
+
+/** A move that was made, on every machine or on one. */
+export interface Deed {
+  readonly move: Move;
+  /** The machine that alone did it; null: all did. */
+  readonly on: number | null;
+  /** Whether it belongs to the situation in which the machines began. */
+  readonly given: boolean;
+  /** Only its beginning was made: history was left in the middle of it, or it halted at a stop. */
+  readonly cut: boolean;
+  /** Moments of every machine before and after it, and what came of the newest action on each. */
+  readonly from: readonly number[];
+  readonly to: readonly number[];
+  readonly outcomes: readonly (Outcome | null)[];
+  /** State that differs after it; `news`: some of it did not differ before. Null where there is one machine. */
+  readonly differing: { readonly count: number; readonly news: boolean } | null;
+}
 
 /** Moments, actions and lines of history that one machine may have before it must be reset: they are kept in memory. */
 export const MACHINE_LIMITS = { moments: 200_000, actions: 30_000, lines: 200 } as const;
 
 /**
- * The machine that a learner operates, or the two of a comparison: whatever is done is done to both. One of them is
- * shown; moments are those of the one that is shown.
+ * The machine that a learner operates, or the two of a comparison: whatever is done is done to both unless it is said
+ * to one. One of them is shown; moments are those of the one that is shown.
  */
 export class Machines {
   readonly timelines: readonly [Timeline, ...Timeline[]];
   /** Index of the machine that is shown. */
   viewed = 0;
-  /** Moments of every machine after the situation and after each thing that was done since. */
-  private marks: number[][];
+  /** What was done since power-on, the situation first. */
+  deeds: readonly Deed[] = [];
   private readonly differ: Differ | null;
+  /** Paths of the state that differed last. */
+  private differing: ReadonlySet<string> = new Set();
+  /** Per machine: events at the beginning of its trace that nothing since `toldEvents` has touched. */
+  private readonly untouched: number[];
 
   /** @param situation - actions from power-on. */
   constructor(
@@ -39,10 +66,15 @@ export class Machines {
     situation: readonly Action[],
   ) {
     this.timelines = rig.map(({ platform }) => new Timeline(platform)) as [Timeline, ...Timeline[]];
-    for (const timeline of this.timelines) perform(timeline, situation.map((act) => ({ act }))); // prettier-ignore
-    this.marks = [this.moments()];
+    this.untouched = rig.map(() => 0);
+    this.make(
+      situation.map((act) => ({ act })),
+      null,
+      true,
+    );
     const [a, b] = this.timelines;
     this.differ = b === undefined ? null : new Differ(a, b);
+    this.differing = new Set(this.differences?.now.map(({ path }) => path));
   }
 
   get shown(): Timeline {
@@ -54,22 +86,29 @@ export class Machines {
     return this.timelines.some(isFull);
   }
 
-  /** Does something to every machine. Done at an earlier moment, it leaves the line of history there, on each. */
-  operate(act: (timeline: Timeline) => void): void {
-    const at = this.shown.moment;
-    if (at < this.shown.last) {
-      this.marks = this.marks.filter((mark) => mark[this.viewed]! < at);
-      this.marks.push(this.moments());
-    }
-    for (const timeline of this.timelines) act(timeline);
-    this.marks.push(this.moments());
-    this.differ?.update();
+  /**
+   * Does something to every machine, or to one. Done at an earlier moment, it leaves the line of history there, on each.
+   *
+   * @param on - index of the machine that alone does it.
+   * @param seekers - per machine: where it halts.
+   */
+  operate(
+    moves: readonly Move[],
+    on: number | null = null,
+    seekers: readonly (StopSeeker | null)[] = [],
+  ): void {
+    const { shown } = this;
+    if (shown.moment < shown.last) this.leaveLine(shown.moment);
+    this.make(moves, on, false, seekers);
   }
 
-  /** Shows a moment of the machine that is shown; the other goes to the same place within the same input. */
+  /** Shows a moment of the machine that is shown; the other goes to the same place within the same move. */
   jump(moment: number): void {
     const others = this.timelines.map((_, i) => this.corresponding(moment, i));
-    this.timelines.forEach((timeline, i) => timeline.jump(i === this.viewed ? moment : others[i]!));
+    this.timelines.forEach((timeline, i) => {
+      timeline.jump(i === this.viewed ? moment : others[i]!);
+      this.untouched[i] = Math.min(this.untouched[i]!, timeline.machine.trace.count);
+    });
     this.differ?.update();
   }
 
@@ -78,19 +117,89 @@ export class Machines {
     return this.differ?.found ?? null;
   }
 
+  /**
+   * Notes that someone was told the trace of a machine as it is.
+   *
+   * @returns how many events at its beginning were the same when this was called before.
+   */
+  toldEvents(i: number): number {
+    const { count } = this.timelines[i]!.machine.trace;
+    const same = Math.min(this.untouched[i]!, count);
+    this.untouched[i] = count;
+    return same;
+  }
+
+  private make(
+    moves: readonly Move[],
+    on: number | null,
+    given: boolean,
+    seekers: readonly (StopSeeker | null)[] = [],
+  ): void {
+    const deeds = [...this.deeds];
+    for (const move of moves) {
+      if (this.full) break;
+      const from = this.moments();
+      this.timelines.forEach((timeline, i) => {
+        if (on === null || on === i) perform(timeline, [move], seekers[i] ?? null);
+      });
+      const outcomes = this.timelines.map(({ outcome }) => outcome);
+      deeds.push({
+        move,
+        on,
+        given,
+        cut: seekers.some((seeker) => seeker?.hit),
+        from,
+        to: this.moments(),
+        outcomes,
+        differing: this.compare(),
+      });
+    }
+    this.deeds = deeds;
+  }
+
+  private compare(): Deed['differing'] {
+    if (!this.differ) return null;
+    this.differ.update();
+    const paths = this.differ.found.now.map(({ path }) => path);
+    const news = paths.some((path) => !this.differing.has(path));
+    this.differing = new Set(paths);
+    return { count: paths.length, news };
+  }
+
+  /** What was done after a moment of the machine that is shown belongs to the line that is left. */
+  private leaveLine(moment: number): void {
+    const at = this.deedAt(moment);
+    const deed = this.deeds[at];
+    const kept = this.deeds.slice(0, at);
+    if (deed === undefined) return;
+    const isWhole = deed.to[this.viewed] === moment;
+    if (isWhole) kept.push(deed);
+    else if (moment > 0) {
+      const outcomes = this.timelines.map(({ outcome }) => outcome);
+      kept.push({ ...deed, cut: true, to: this.moments(), outcomes });
+    }
+    this.deeds = kept;
+    this.differing = new Set(this.differences?.now.map(({ path }) => path));
+  }
+
   private moments(): number[] {
     return this.timelines.map(({ moment }) => moment);
   }
 
+  /** Index of the deed in or after which a moment of the machine that is shown lies: the last that ends with it. */
+  private deedAt(moment: number): number {
+    const { deeds, viewed } = this;
+    const last = deeds.findLastIndex(({ to }) => to[viewed] === moment);
+    return last >= 0 ? last : deeds.findIndex(({ to }) => to[viewed]! > moment);
+  }
+
   /** The moment of machine `i` that stands for one of the machine that is shown. */
   private corresponding(moment: number, i: number): number {
-    const { marks, viewed } = this;
-    const at = marks.findIndex((mark) => mark[viewed]! >= moment);
-    if (at < 0) return marks.at(-1)![i]!;
-    const end = marks[at]!;
-    if (end[viewed] === moment) return end[i]!;
-    const begin = marks[at - 1];
-    return Math.min((begin?.[i] ?? 0) + moment - (begin?.[viewed] ?? 0), end[i]!);
+    const deed = this.deeds[this.deedAt(moment)];
+    if (deed === undefined) return 0;
+    const [from, to] = [deed.from[this.viewed]!, deed.to[this.viewed]!];
+    if (to === moment) return deed.to[i]!;
+    return Math.min(deed.from[i]! + moment - from, deed.to[i]!);
   }
 }
 
@@ -102,11 +211,21 @@ function isFull(timeline: Timeline): boolean {
 }
 
 /** Does one thing after the other, each to its end unless it says otherwise. What a full history cannot hold is left out. */
-export function perform(timeline: Timeline, moves: readonly Move[]): void {
+export function perform(timeline: Timeline, moves: readonly Move[], seeker: StopSeeker | null = null): void {
+  seeker?.begin(timeline);
   for (const move of moves) {
     if (isFull(timeline)) return;
-    if ('thread' in move) timeline.step(move.thread);
-    else if (move.hold === true) timeline.begin(move.act);
-    else timeline.perform(move.act);
+    if ('run' in move) timeline.settle(STEP_LIMIT, seeker);
+    else if ('thread' in move) {
+      for (let n = move.times ?? 1; n > 0; n--) if (!timeline.step(move.thread)) break;
+    } else if (move.hold === true) timeline.begin(move.act);
+    else timeline.perform(move.act, seeker);
   }
+}
+
+/** A move as the console takes it: `hold vmm KVM_RUN vm=td vcpu=0`, `step td.vcpu0`, `run`. */
+export function wordsOf(move: Move): string {
+  if ('run' in move) return 'run';
+  if ('thread' in move) return `step ${move.thread}${(move.times ?? 1) > 1 ? ` x${move.times}` : ''}`;
+  return `${move.hold === true ? 'hold ' : ''}${commandOf(move.act)}`;
 }

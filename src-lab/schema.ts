@@ -5,7 +5,9 @@ import { Platform, Switches } from '../src-sim/scenario/platform';
 import { FactId } from '../src-sim/scenario/scenario-format';
 import { ActionPattern } from './action-pattern';
 import { DiagramSource } from './diagram';
-import { MAX_TEXT_ANSWER, Slug } from './input';
+import { MAX_TEXT_ANSWER } from './input';
+import { SANDBOX } from './setup';
+import { Slug } from './slug';
 
 /**
  * What authors write: `lab.yaml`, `solution.yaml`, `wrong/*.yaml`. One schema gives the types, the errors with their
@@ -268,7 +270,7 @@ const Compare = z
 
 export const LabSource = z.strictObject({
   format: z.literal(1),
-  id: Slug,
+  id: Slug.refine((id) => id !== SANDBOX, `"${SANDBOX}" is not the id of a lab`),
   number: z.int().min(1).max(99).describe('Place in the course'),
   title: z.string().trim().min(1).max(80),
   summary: Sentence,

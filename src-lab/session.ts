@@ -1,16 +1,18 @@
-import { STEP_LIMIT, type Timeline } from '../src-sim';
+import type { Timeline } from '../src-sim';
 import type { Action } from '../src-sim/scenario/action';
 import type { Stop } from '../src-sim/scenario/condition-schema';
 import { StopSeeker } from '../src-sim/scenario/stop';
 import type { Answer, AnsweredKind, Finding, Graded, Key, Watcher, WrittenKind } from './checkpoints/kind';
 import { kindOf } from './checkpoints/kinds';
 import { begun, watchGoal } from './checkpoints/schedule';
-import { forbidden } from './fits';
+import { forbidden, misfit } from './fits';
 import { hitView } from './hit';
 import type { Input } from './input';
 import { didYouMean } from './issue';
 import type { Checkpoint, Lab, Step } from './lab';
-import { Machines, perform, type Move, type Rig } from './machines';
+import { Machines, type Deed, type Move, type Rig } from './machines';
+import { faultsOf, rigOf } from './sandbox';
+import { SANDBOX, type Setup } from './setup';
 import type { CheckpointSource } from './schema';
 import { MAX_INPUTS } from './transcript';
 import type { ArrangedView, Block, CheckpointProgress, Hit, ProgressView, Verdict } from './view';
@@ -71,8 +73,8 @@ export class LabSession {
   private machines: Machines;
   /** Inputs accepted so far. */
   inputs = 0;
-  /** Events at the beginning of the trace that no input since `shown()` has touched. */
-  private untouched = 0;
+  /** What a sandbox was built as. */
+  private built: (Pick<Step, 'situation' | 'rig'> & { readonly setup: Setup }) | null = null;
   private stepIndex = 0;
   private readonly standings: ReadonlyMap<string, Standing>;
   private watches: Watch[] = [];
@@ -86,13 +88,18 @@ export class LabSession {
     readonly id: string,
   ) {
     this.standings = new Map(lab.checkpoints.map((checkpoint) => [checkpoint.id, fresh()]));
-    this.machines = new Machines(this.step.rig, this.step.situation);
+    this.machines = new Machines(this.ground.rig, this.ground.situation);
     this.watch();
   }
 
   /** The machine that is shown. */
   get timeline(): Timeline {
     return this.machines.shown;
+  }
+
+  /** What a sandbox was built as; null in a lab. */
+  get setup(): Setup | null {
+    return this.built?.setup ?? null;
   }
 
   /** The machines, for whoever shows a comparison. */
@@ -102,8 +109,15 @@ export class LabSession {
   get viewed(): number {
     return this.machines.viewed;
   }
+  get timelines(): Machines['timelines'] {
+    return this.machines.timelines;
+  }
   get differences(): Machines['differences'] {
     return this.machines.differences;
+  }
+  /** What was done to the machines since power-on, on the line of history that is shown. */
+  get deeds(): readonly Deed[] {
+    return this.machines.deeds;
   }
 
   /** The step at which the learner is. */
@@ -129,47 +143,45 @@ export class LabSession {
       checkpoints,
       score: checkpoints.reduce((sum, { earned }) => sum + earned, 0),
       points: this.lab.points,
-      complete: this.lab.checkpoints.every(({ id }) => this.settled(id)),
+      complete: checkpoints.length > 0 && this.lab.checkpoints.every(({ id }) => this.settled(id)),
       arranged: this.arrangedView(),
     };
   }
 
   /**
-   * Notes that the screen has been shown the trace as it is.
+   * Notes that the screen has been shown the trace of a machine as it is.
    *
+   * @param i - index of the machine.
    * @returns how many events at its beginning were the same when this was called before.
    */
-  shown(): number {
-    const { count } = this.timeline.machine.trace;
-    const same = Math.min(this.untouched, count);
-    this.untouched = count;
-    return same;
+  shown(i: number): number {
+    return this.machines.toldEvents(i);
   }
 
   private dispatch(input: Input): Applied {
     switch (input.kind) {
       case 'act': {
-        const { action: act, hold, stops } = input;
-        const why = forbidden(act, this.step.allowed);
+        const { action: act, hold, on, stops } = input;
+        const why = forbidden(act, this.step.allowed) ?? this.misfits(act);
         if (why !== null) return no(why);
-        return this.operate(
-          (timeline, seeker) => void (hold ? timeline.begin(act) : timeline.perform(act, seeker)),
-          stops,
-        );
+        return this.operate({ act, hold }, on, stops);
       }
       case 'step': {
-        const why = this.cannotStep(input.thread);
-        return why === null ? this.operate((timeline) => void timeline.step(input.thread)) : no(why);
+        const { thread, times, on } = input;
+        const why = this.cannotStep(thread, on);
+        return why === null ? this.operate({ thread, times }, on) : no(why);
       }
       case 'run':
-        if (this.timeline.machine.nextThread() < 0)
+        if (this.actor(input.on).machine.nextThread() < 0)
           return no('Nothing can step: every thread is idle or waits.');
-        return this.operate((timeline, seeker) => void timeline.settle(STEP_LIMIT, seeker), input.stops);
+        return this.operate({ run: true }, input.on, input.stops);
       case 'jump':
         return this.jump(input.moment);
       case 'reset':
-        this.restart(this.step.situation, this.step.rig);
+        this.restart(this.ground.situation, this.ground.rig);
         return yes();
+      case 'build':
+        return this.build(input.setup);
       case 'goto':
         return this.goto(input.step);
       case 'look':
@@ -185,18 +197,19 @@ export class LabSession {
 
   // The machine ----------------------------------------------------------------------------------------------------
 
-  private operate(
-    act: (timeline: Timeline, seeker: StopSeeker | null) => void,
-    stops: readonly Stop[] = [],
-  ): Applied {
+  /** The situation and the machines with which the learner begins here. */
+  private get ground(): Pick<Step, 'situation' | 'rig'> {
+    return this.built ?? this.step;
+  }
+
+  /** @param on - the machine that alone makes the move. */
+  private operate(move: Move, on?: 'a' | 'b', stops: readonly Stop[] = []): Applied {
     if (this.machines.full) return no('The history of this machine is full. Reset it to go on.');
+    if (on !== undefined && this.built === null) return no('Both machines get the same inputs here.');
+    if (on !== undefined && this.rig.length < 2) return no('There is only one machine here.');
     this.leaveLine();
-    const seekers = this.machines.timelines.map(() => (stops.length === 0 ? null : new StopSeeker(stops)));
-    this.machines.operate((timeline) => {
-      const seeker = seekers[this.machines.timelines.indexOf(timeline)]!;
-      seeker?.begin(timeline);
-      act(timeline, seeker);
-    });
+    const seekers = this.timelines.map(() => (stops.length === 0 ? null : new StopSeeker(stops)));
+    this.machines.operate([move], on === undefined ? null : this.indexOf(on), seekers);
     return yes(this.lookAtGoals(), this.halted(seekers));
   }
 
@@ -210,8 +223,35 @@ export class LabSession {
     return rig.length < 2 ? view : { ...view, on: rig[halted]!.id };
   }
 
-  private cannotStep(name: string): string | null {
-    const threads = this.timeline.machine.threads();
+  /** Why an action cannot be done on the machine of a sandbox: a file of what was done there must be one that runs. */
+  private misfits(action: Action): string | null {
+    if (this.setup === null) return null;
+    const wrong = misfit(this.rig[0].platform, action);
+    return wrong === null ? null : `${wrong.message} ${wrong.remedy}`.trim();
+  }
+
+  private indexOf(machine: 'a' | 'b'): number {
+    return this.rig.findIndex(({ id }) => id === machine);
+  }
+
+  /** The machine that decides whether a move can be made: the one that makes it, else the one that is shown. */
+  private actor(on?: 'a' | 'b'): Timeline {
+    return (on === undefined ? undefined : this.timelines[this.indexOf(on)]) ?? this.timeline;
+  }
+
+  /** The first input of a sandbox: what its machine is. */
+  private build(setup: Setup): Applied {
+    if (this.lab.id !== SANDBOX) return no('The machine of a lab is built by its author.');
+    if (this.inputs > 0) return no('This machine is built already. Begin the sandbox anew for another.');
+    const [fault] = faultsOf(setup);
+    if (fault !== undefined) return no(fault.say);
+    this.built = { setup, rig: rigOf(setup), situation: setup.begin };
+    this.restart(this.ground.situation, this.ground.rig);
+    return yes();
+  }
+
+  private cannotStep(name: string, on?: 'a' | 'b'): string | null {
+    const threads = this.actor(on).machine.threads();
     const thread = threads.find((other) => other.name === name);
     if (!thread) {
       const known = threads.map((other) => other.name);
@@ -232,15 +272,12 @@ export class LabSession {
     const { timeline } = this;
     if (moment > timeline.last) return no(`This line of history has moments 0 to ${timeline.last}.`);
     this.machines.jump(moment);
-    this.untouched = Math.min(this.untouched, timeline.machine.trace.count);
     return yes();
   }
 
   private look(at: 'a' | 'b'): Applied {
-    const index = this.machines.rig.findIndex(({ id }) => id === at);
-    if (this.machines.rig.length < 2) return no('There is only one machine here.');
-    this.machines.viewed = index;
-    this.untouched = 0;
+    if (this.rig.length < 2) return no('There is only one machine here.');
+    this.machines.viewed = this.indexOf(at);
     return yes();
   }
 
@@ -249,9 +286,8 @@ export class LabSession {
     const { viewed } = this.machines;
     this.machines = new Machines(rig, situation);
     this.machines.viewed = Math.min(viewed, rig.length - 1);
-    this.untouched = 0;
     this.arranged = null;
-    if (moves.length > 0) this.machines.operate((timeline) => perform(timeline, moves));
+    if (moves.length > 0) this.machines.operate(moves);
     this.watch();
   }
 
@@ -382,7 +418,8 @@ export class LabSession {
       );
     if (index > this.reach) return no(this.locked(id));
     this.stepIndex = index;
-    const { fresh, situation, rig } = this.step;
+    const { fresh } = this.step;
+    const { situation, rig } = this.ground;
     // A machine that was built otherwise cannot go on here.
     if (fresh || this.machines.rig !== rig) this.restart(situation, rig);
     else this.watch();

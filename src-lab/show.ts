@@ -1,10 +1,11 @@
 import { z } from 'zod';
 import { heldLocks, returnName, type Timeline, type TraceEvent } from '../src-sim';
 import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
-import type { Platform } from '../src-sim/scenario/platform';
 import { kindOf } from './checkpoints/kinds';
 import { figureOf } from './diagram';
 import type { Checkpoint, Lab } from './lab';
+import { Notebook } from './notebook';
+import { switchesOf } from './sandbox';
 import type { Applied, LabSession } from './session';
 import type {
   ActionDoc,
@@ -18,6 +19,7 @@ import type {
   MachineView,
   OutcomeView,
   ParamDoc,
+  SandboxView,
   SessionView,
   ThreadView,
 } from './view';
@@ -30,20 +32,29 @@ export const MAX_EVENTS = 5_000;
  * belongs to one screen.
  */
 export class Shown {
-  /** Per leaf: the value that the screen has. */
-  private values: string[] = [];
+  /** Per machine and leaf: the value that the screen has. */
+  private values: string[][] = [];
+  private readonly notebook = new Notebook();
 
-  constructor(private readonly session: LabSession) {}
+  /** @param scenario - of a sandbox: the shipped scenario whose steps it offers. */
+  constructor(
+    private readonly session: LabSession,
+    private readonly scenario: NonNullable<SandboxView['scenario']> | null = null,
+  ) {}
 
   /** Everything, from nothing. Later deltas count from here. */
   view(): SessionView {
     const { session } = this;
-    const { vms } = session.lab.source.platform;
+    const { vms } = session.rig[0].platform;
+    this.values = [];
     return {
       session: session.id,
       lab: labView(session.lab),
       progress: session.progress(),
       machine: this.machine(),
+      other: this.other(),
+      notebook: this.notebook.lines(session.deeds),
+      sandbox: this.sandbox(),
       actions: actionDocs(Object.keys(vms)),
       vms: Object.entries(vms).map(([name, vcpus]) => ({ name, vcpus })),
       inputs: session.inputs,
@@ -58,15 +69,21 @@ export class Shown {
       inputs: this.session.inputs,
       halted: applied.accepted ? applied.halted : null,
       progress: this.session.progress(),
-      machine: this.delta(),
+      machine: this.delta(this.session.viewed),
+      other: this.other(),
+      notebook: this.notebook.delta(this.session.deeds),
     };
   }
 
+  private sandbox(): SandboxView | null {
+    const { rig, setup } = this.session;
+    return setup === null ? null : { title: setup.title, switches: switchesOf(rig), scenario: this.scenario };
+  }
+
   private machine(): MachineView {
-    const { timeline } = this.session;
+    const { timeline, viewed } = this.session;
     const { leaves } = timeline.machine.layout;
-    this.values = leaves.map((leaf) => timeline.machine.show(leaf));
-    this.session.shown();
+    const { changed: _changed, keep: _keep, ...rest } = this.delta(viewed);
     return {
       fields: leaves.map(({ path, doc, source, layer, kind, width, names }): FieldDoc => ({
         path,
@@ -77,24 +94,32 @@ export class Shown {
         width,
         names: [...names],
       })),
-      values: [...this.values],
-      events: events(timeline, 0),
-      ...now(timeline),
+      values: [...this.values[viewed]!],
+      ...rest,
       hash: timeline.machine.hash(),
-      compare: comparison(this.session),
     };
   }
 
-  private delta(): MachineDelta {
-    const { timeline } = this.session;
+  /** Of a comparison, what changed on the machine that is not viewed. */
+  private other(): MachineDelta | null {
+    const { rig, viewed } = this.session;
+    this.values.length = rig.length;
+    return rig.length < 2 ? null : this.delta(1 - viewed);
+  }
+
+  private delta(i: number): MachineDelta {
+    const timeline = this.session.timelines[i]!;
+    const told = this.session.shown(i);
+    // Of a machine that the screen does not know, the trace is told from its beginning.
+    const keep = this.values[i] === undefined ? 0 : told;
+    const values = (this.values[i] ??= []);
     const changed: [number, string][] = [];
     for (const leaf of timeline.machine.layout.leaves) {
       const value = timeline.machine.show(leaf);
-      if (value === this.values[leaf.index]) continue;
-      this.values[leaf.index] = value;
+      if (value === values[leaf.index]) continue;
+      values[leaf.index] = value;
       changed.push([leaf.index, value]);
     }
-    const keep = this.session.shown();
     return {
       changed,
       keep,
@@ -109,15 +134,13 @@ function comparison({ rig, viewed, differences }: LabSession): Comparison | null
   if (differences === null) return null;
   return {
     viewed: rig[viewed]!.id,
-    variants: rig.map(({ id, label, platform }) => ({ id, label, switches: switchesOf(platform) })),
+    variants: rig.map(({ id, label, platform: { switches = {} } }) => ({
+      id,
+      label,
+      switches: Object.entries(switches).flatMap(([name, on]) => (on ? [name] : [])),
+    })),
     differences,
   };
-}
-
-function switchesOf({ switches }: Platform): string[] {
-  return Object.entries(switches ?? {})
-    .filter(([, on]) => on)
-    .map(([name]) => name);
 }
 
 /** What is sent whole each time. */

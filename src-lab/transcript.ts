@@ -2,7 +2,8 @@ import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
 import { z } from 'zod';
 import { compare, type Place } from './issue';
-import { Input, Slug } from './input';
+import { Input } from './input';
+import { Slug } from './slug';
 
 /**
  * A transcript: all that is kept of a session. JSON Lines in ASCII, one spelling for every content: a header, one line

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Figure } from './diagram';
-import { Slug } from './input';
+import { Slug } from './slug';
 import { Layer } from './layer';
 
 /**
@@ -318,6 +318,48 @@ export const Comparison = z.strictObject({
 });
 export type Comparison = z.infer<typeof Comparison>;
 
+/** One thing that was done to the machines since power-on. */
+export const NotebookLine = z.strictObject({
+  /** As the console takes it: `hold vmm KVM_RUN vm=td vcpu=0`, `step td.vcpu0`, `run`. */
+  command: Text,
+  /** Whether the machines began with it. */
+  given: z.boolean(),
+  /** Only its beginning was done: history was left there. */
+  cut: z.boolean(),
+  /** The machine of a comparison that alone did it; null: all did. */
+  on: z.enum(['a', 'b']).nullable(),
+  /** Per machine: moments before and after it, and what it returned, as `-EINVAL`, or how the action stands. */
+  at: z.array(z.strictObject({ from: z.int(), to: z.int(), value: Text })),
+  /** State that differs after it; `news`: some of it did not before. Null where there is one machine. */
+  differing: z.strictObject({ count: z.int(), news: z.boolean() }).nullable(),
+});
+export type NotebookLine = z.infer<typeof NotebookLine>;
+/** What changed in the notebook: it keeps its first `keep` lines, then these follow. */
+export const NotebookDelta = z.strictObject({ keep: z.int(), lines: z.array(NotebookLine) });
+export type NotebookDelta = z.infer<typeof NotebookDelta>;
+
+/** A design variant of the machine, by the name that scenario files give it. */
+export const SwitchDoc = z.strictObject({ name: Text, doc: Text, source: Text });
+export type SwitchDoc = z.infer<typeof SwitchDoc>;
+
+/** The machine without a lab, and what it was built as. */
+export const SandboxView = z.strictObject({
+  title: Text,
+  /** What is on, of each machine in turn. */
+  switches: z.array(z.array(SwitchDoc)),
+  /** The shipped scenario whose steps are offered. */
+  scenario: z
+    .strictObject({
+      id: Text,
+      title: Text,
+      description: Text,
+      /** `input`: what doing it sends; as the notebook words it. */
+      steps: z.array(z.strictObject({ command: Text, input: z.unknown() })),
+    })
+    .nullable(),
+});
+export type SandboxView = z.infer<typeof SandboxView>;
+
 /** The machine at one moment, whole. Sent when a session opens and after a jump between branches. */
 export const MachineView = z.strictObject({
   fields: z.array(FieldDoc),
@@ -381,6 +423,11 @@ export const SessionView = z.strictObject({
   lab: LabView,
   progress: ProgressView,
   machine: MachineView,
+  /** Of a comparison, the machine that is not viewed, as what changed since power-on on a screen that knows nothing. */
+  other: MachineDelta.nullable(),
+  notebook: z.array(NotebookLine),
+  /** Null in a lab. */
+  sandbox: SandboxView.nullable(),
   actions: z.array(ActionDoc),
   /** Names of the VMs and how many vCPUs each may have. */
   vms: z.array(z.strictObject({ name: Text, vcpus: z.int() })),
@@ -413,6 +460,10 @@ export const InputReply = z.strictObject({
   /** Which stop halted it; null when it went to its end. */
   halted: Hit.nullable(),
   progress: ProgressView,
+  /** Of the machine that is viewed now. */
   machine: MachineDelta,
+  /** Of a comparison, of the machine that is not. */
+  other: MachineDelta.nullable(),
+  notebook: NotebookDelta,
 });
 export type InputReply = z.infer<typeof InputReply>;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { Input } from '../src-lab/input';
 import { Found, Question, Watches } from '../src-lab/question';
-import { Input, Slug } from '../src-lab/input';
-import { FactView, InputReply, SessionView } from '../src-lab/view';
+import { Slug } from '../src-lab/slug';
+import { FactView, InputReply, SessionView, SwitchDoc } from '../src-lab/view';
 import { MAX_STOPS, StatePath, Stop } from '../src-sim/scenario/condition-schema';
 
 /** Imports nothing of Electron, Node or the DOM: main, preload and renderer all read this file. */
@@ -60,6 +61,53 @@ const LabSummary = z.strictObject({
   checkpoints: z.int(),
 });
 export type LabSummary = z.infer<typeof LabSummary>;
+
+/** A VM of a sandbox as the learner asks for it; `boot`: what it has become when the learner begins. */
+const WantedVm = z.strictObject({
+  name: z.string().max(40),
+  vcpus: z.number(),
+  boot: z.enum(['none', 'td', 'vmx']),
+});
+/** Names of what is switched on. */
+const SwitchNames = z.array(z.string().max(40)).max(40);
+
+/** What a sandbox is begun from. `against`: a second machine beside the first, with these switches; null: one machine. */
+export const SandboxWanted = z.discriminatedUnion('from', [
+  z.strictObject({
+    from: z.literal('platform'),
+    vms: z.array(WantedVm).max(16),
+    switches: SwitchNames,
+    against: SwitchNames.nullable(),
+  }),
+  z.strictObject({
+    from: z.literal('scenario'),
+    scenario: z.string().max(80),
+    /** Whether its steps are done at once; otherwise the learner does them. */
+    perform: z.boolean(),
+    against: SwitchNames.nullable(),
+  }),
+  /** The machine that is open, and everything that was done to it, anew. */
+  z.strictObject({ from: z.literal('session'), session: Session, against: SwitchNames.nullable() }),
+]);
+export type SandboxWanted = z.infer<typeof SandboxWanted>;
+
+/** What a sandbox can be made of, and the one that is under way. */
+export const SandboxChoices = z.strictObject({
+  switches: z.array(SwitchDoc),
+  scenarios: z.array(
+    z.strictObject({
+      id: z.string(),
+      title: z.string(),
+      description: z.string(),
+      vms: z.record(z.string(), z.int()),
+      switches: z.array(z.string()),
+      steps: z.int(),
+    }),
+  ),
+  /** Null: none was begun. `inputs`: what was done since. */
+  kept: z.strictObject({ title: z.string(), inputs: z.int() }).nullable(),
+});
+export type SandboxChoices = z.infer<typeof SandboxChoices>;
 
 /** Something the learner must know: what happened, what was kept, what to do. */
 export const Notice = z.strictObject({
@@ -139,6 +187,24 @@ export const contract = {
     ]),
     z.strictObject({ file: z.string().nullable() }),
   ),
+  'sandbox.choices': call('What a sandbox can be made of, and the one under way.', Empty, SandboxChoices),
+  'sandbox.begin': call(
+    'Builds a machine without a lab. The earlier one is kept in the progress store.',
+    z.strictObject({ wanted: SandboxWanted }),
+    z.strictObject({
+      /** Null: it cannot be built, and `faults` says why; what was open stays open. */
+      view: SessionView.nullable(),
+      /** `at`: the VM that it is about; null: all of it. */
+      faults: z.array(z.strictObject({ at: z.string().nullable(), say: z.string() })),
+      /** Of what was to be done at once, how much the machine refused. */
+      leftOut: z.int(),
+    }),
+  ),
+  'sandbox.save': call(
+    'Writes what was done as a scenario file, where the learner chooses. `seamlab run` runs it.',
+    z.strictObject({ session: Session, title: z.string().trim().min(1).max(120) }),
+    z.strictObject({ file: z.string().nullable() }),
+  ),
   'work.cancel': call(
     'Stops the work that `busy` reports. An input that was under way is not kept; the session goes on before it.',
     Empty,
@@ -149,6 +215,7 @@ export const contract = {
 /** What a menu item or a shortcut of the system asks the screen to do. */
 export const MenuCommand = z.enum([
   'home',
+  'sandbox',
   'restart',
   'run-back',
   'run-on',

@@ -5,6 +5,8 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Input } from '../src-lab/input';
 import { parseTranscript } from '../src-lab/transcript';
 import type { InputReply, SessionView } from '../src-lab/view';
+import { runScenario } from '../src-sim/scenario/runner';
+import { parseScenario } from '../src-sim/scenario/scenario';
 import { contract, events, type Envelope, type EventName, type LabSummary, type Name } from './contract';
 import { Desktop } from './desktop';
 import type { News } from './notices';
@@ -20,6 +22,7 @@ import { temporaryFolder } from './testing/folder';
 import { SMALL_LAB, writeSmallLab } from './testing/lab';
 
 const worker = bundled(join(import.meta.dirname, 'worker.ts'));
+const scenarios = join(import.meta.dirname, '../src-sim/scenario/examples');
 const folders = () => ({ home: join(temporaryFolder(), 'home'), labs: temporaryFolder() });
 
 const step: Input = {
@@ -44,7 +47,7 @@ function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: st
   );
   const supervisor: Supervisor = new Supervisor({
     file: worker(),
-    workerData: { labs, facts: [labs] },
+    workerData: { labs, scenarios, facts: [labs] },
     log: () => {},
     onLost: (why) => desktop.workerLost(why),
     onProgress: (done, total) => desktop.workerProgress(done, total),
@@ -590,5 +593,103 @@ describe('notices', () => {
     desktop.screenCrashed();
     expect(sent('notice')).toHaveLength(1);
     expect(codes((await begin()).notices)).toEqual(['screen_crashed']);
+  });
+});
+
+describe('the sandbox', () => {
+  const vms = [{ name: 'td', vcpus: 2, boot: 'td' }];
+  const platform = { from: 'platform', vms, switches: ['apicv_v1'], against: null };
+  type Begun = { view: SessionView | null; faults: { at: string | null; say: string }[]; leftOut: number };
+  const starter = () => {
+    const where = folders();
+    const app = start(where);
+    return { where, ...app, build: (wanted: object) => app.get<Begun>('sandbox.begin', { wanted }) };
+  };
+
+  test('is on disk as soon as it is built, and reopens at the very same step after a new start', async () => {
+    const first = starter();
+    const { view } = await first.build(platform);
+    expect(view).toMatchObject({ inputs: 1, sandbox: { switches: [[{ name: 'apicv_v1' }]] } });
+    await first.input(view!.session, step);
+    const before = await first.open('sandbox');
+    await first.desktop.close();
+
+    const second = start(first.where);
+    expect((await second.begin()).open).toBe('sandbox');
+    expect(await second.open('sandbox')).toEqual(before);
+    expect(await second.get('sandbox.choices', {})).toMatchObject({
+      kept: { title: 'td with 2 vCPUs, apicv_v1', inputs: 1 },
+    });
+    expect(await second.labs()).toEqual([]);
+  });
+
+  test('that cannot be built says why, and what is open stays open', async () => {
+    const { build, open } = starter();
+    const { view } = await build(platform);
+    const fault = async (change: object) => (await build({ ...platform, ...change })).faults[0];
+    expect(await fault({ vms: [] })).toEqual({ at: null, say: 'The platform must have at least one VM.' });
+    expect(await fault({ vms: [...vms, ...vms] })).toMatchObject({ say: 'There are two VMs called "td".' });
+    expect(await fault({ vms: [{ ...vms[0], vcpus: 2.5 }] })).toMatchObject({ at: 'td' });
+    expect(await fault({ vms: [{ ...vms[0], name: 'TD' }] })).toMatchObject({ at: 'TD' });
+    expect(await fault({ switches: ['apicv_v2'] })).toEqual({
+      at: null,
+      say: 'There is no switch "apicv_v2". Did you mean "apicv_v1"?',
+    });
+    expect((await open('sandbox')).session).toBe(view!.session);
+  });
+
+  test('built anew or restarted leaves the earlier one in the store, with all that was done', async () => {
+    const { build, progress, get, input } = starter();
+    const one = (await build(platform)).view!;
+    await input(one.session, step);
+    const two = (await build({ ...platform, vms: [{ name: 'other', vcpus: 1, boot: 'none' }] })).view!;
+    const three = await get<SessionView>('lab.restart', { lab: 'sandbox' });
+    expect(three.vms).toEqual([{ name: 'other', vcpus: 1 }]);
+    expect(progress.attempts('sandbox').map(({ id, inputs, ended }) => [id, inputs, ended === null])).toEqual(
+      [
+        [three.session, 1, true],
+        [two.session, 1, false],
+        [one.session, 2, false],
+      ],
+    );
+  });
+
+  test('begins from a shipped scenario, before its steps or after them', async () => {
+    const { build } = starter();
+    const scenario = { from: 'scenario', scenario: 'td-nmis-collapse', against: null };
+    const before = (await build({ ...scenario, perform: false })).view!;
+    const after = await build({ ...scenario, perform: true });
+    expect(before.notebook).toEqual([]);
+    expect(after.leftOut).toBe(0);
+    expect(after.view!.notebook.map(({ command }) => command)).toEqual(
+      before.sandbox!.scenario!.steps.map(({ command }) => command),
+    );
+    expect((await build({ ...scenario, scenario: 'nothing', perform: true })).faults).toEqual([
+      { at: null, say: 'There is no scenario "nothing".' },
+    ]);
+  });
+
+  test('compares what was done with the same on another design', async () => {
+    const { build, input } = starter();
+    const one = (await build({ ...platform, switches: [] })).view!;
+    const { inputs } = await input(one.session, step);
+    expect(inputs).toBe(2);
+    const { view, leftOut } = await build({ from: 'session', session: one.session, against: ['apicv_v1'] });
+    expect(leftOut).toBe(0);
+    expect(view!.machine.compare!.variants.map(({ label }) => label)).toEqual(['as upstream', 'apicv_v1']);
+    expect(view!.notebook.map(({ given, at }) => [given, at.length])).toEqual([
+      [true, 2],
+      [false, 2],
+    ]);
+  });
+
+  test('is written as a scenario that leads to the same bytes', async () => {
+    const { build, get, input, open } = starter();
+    const { session } = (await build(platform)).view!;
+    await input(session, step);
+    const { file } = await get<{ file: string }>('sandbox.save', { session, title: 'A first try' });
+    expect(file).toMatch(/a-first-try\.yaml$/);
+    const read = parseScenario(readFileSync(file, 'utf8'));
+    expect(read.ok && runScenario(read.value).hash).toBe((await open('sandbox')).machine.hash);
   });
 });

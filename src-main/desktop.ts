@@ -1,10 +1,24 @@
 import { join } from 'node:path';
+import { Input } from '../src-lab/input';
 import type { Found, Question } from '../src-lab/question';
-import { Slug, type Input } from '../src-lab/input';
+import { titleOf, SANDBOX, type Setup } from '../src-lab/setup';
+import type { SetupFault } from '../src-lab/sandbox';
+import { Slug } from '../src-lab/slug';
 import { transcriptFile } from '../src-lab/transcript';
 import type { FactView, InputReply, SessionView } from '../src-lab/view';
+import type { Action } from '../src-sim/scenario/action';
 import { writeAtomic } from './atomic';
-import type { EventName, Handlers, LabSummary, Notice, Payload, Settings } from './contract';
+import type {
+  EventName,
+  Handlers,
+  LabSummary,
+  Notice,
+  Payload,
+  Reply,
+  SandboxChoices,
+  SandboxWanted,
+  Settings,
+} from './contract';
 import type { Log } from './log';
 import { noticeOf, paragraphOf, writeFaultOf, type LossReason, type News, type WriteFault } from './notices';
 import type { Progress } from './progress';
@@ -83,6 +97,9 @@ export class Desktop {
         this.#serial('Searching the past', () => this.#ask(session, question)),
       'lab.export': ({ session }) => this.#export(session),
       'file.save': ({ name, content }) => this.#save(`seamlab-${name}.svg`, content),
+      'sandbox.choices': () => this.#serial('Looking for scenarios', () => this.#sandboxChoices()),
+      'sandbox.begin': ({ wanted }) => this.#serial('Building the machine', () => this.#beginSandbox(wanted)),
+      'sandbox.save': ({ session, title }) => this.#saveScenario(session, title),
       'work.cancel': async () => {
         if (this.#busy !== null) world.supervisor.cancel();
         return {};
@@ -273,6 +290,9 @@ export class Desktop {
       } else throw this.#unopenable(lab, opened);
       progress.end(kept.id);
     }
+    // The kept one could not be replayed; the same machine can still be built.
+    if (lab === SANDBOX)
+      return this.#buildSandbox(setupOf(kept === undefined ? [] : progress.lines(kept.id)));
     return this.#openNew(lab);
   }
 
@@ -317,8 +337,102 @@ export class Desktop {
   async #restart(lab: string): Promise<SessionView> {
     const { progress } = this.#world;
     await this.#leave();
-    for (const attempt of progress.attempts(lab)) if (attempt.ended === null) progress.end(attempt.id);
-    return this.#openNew(lab);
+    const kept = progress.attempts(lab).filter(({ ended }) => ended === null);
+    const setup = lab === SANDBOX ? setupOf(kept.flatMap(({ id }) => progress.lines(id))) : null;
+    for (const { id } of kept) progress.end(id);
+    return setup === null ? this.#openNew(lab) : this.#buildSandbox(setup);
+  }
+
+  // The sandbox ----------------------------------------------------------------------------------------------------
+
+  async #sandboxChoices(): Promise<SandboxChoices> {
+    const { progress } = this.#world;
+    const { switches, scenarios } = await this.#insist('sandbox');
+    const kept = progress.attempts(SANDBOX).find(({ ended }) => ended === null);
+    return {
+      switches,
+      scenarios: scenarios.map((card) => ({ ...card, vms: { ...card.vms }, switches: [...card.switches] })),
+      kept:
+        kept === undefined
+          ? null
+          : { title: setupOf(progress.lines(kept.id)).title, inputs: Math.max(0, kept.inputs - 1) },
+    };
+  }
+
+  async #beginSandbox(wanted: SandboxWanted): Promise<Reply<'sandbox.begin'>> {
+    const { setup, inputs, faults } = await this.#setupFor(wanted);
+    if (setup === null) return { view: null, faults: [...faults], leftOut: 0 };
+    const { progress } = this.#world;
+    await this.#leave();
+    for (const { id, ended } of progress.attempts(SANDBOX)) if (ended === null) progress.end(id);
+    const { session } = await this.#buildSandbox(setup);
+    let leftOut = 0;
+    for (const input of inputs) if (!(await this.#input(session, input)).accepted) leftOut++;
+    return { view: await this.#insist('view', session), faults: [], leftOut };
+  }
+
+  /** What is to be built, and done at once; null when it cannot be built. */
+  async #setupFor(wanted: SandboxWanted): Promise<{
+    readonly setup: Setup | null;
+    readonly inputs: readonly Input[];
+    readonly faults: readonly SetupFault[];
+  }> {
+    const planned = await this.#planOf(wanted);
+    if ('say' in planned) return { setup: null, inputs: [], faults: [{ at: null, say: planned.say }] };
+    const { against } = wanted;
+    const setup = {
+      ...planned.setup,
+      ...(against === null ? {} : { compare: comparisonOf(planned.setup, against) }),
+    };
+    const faults = await this.#insist('faults', setup);
+    return faults.length > 0
+      ? { setup: null, inputs: [], faults }
+      : { setup, inputs: planned.inputs, faults };
+  }
+
+  async #planOf(
+    wanted: SandboxWanted,
+  ): Promise<{ readonly setup: Setup; readonly inputs: readonly Input[] } | { readonly say: string }> {
+    switch (wanted.from) {
+      case 'platform': {
+        const twice = wanted.vms.find(({ name }, i) => wanted.vms.findIndex((vm) => vm.name === name) !== i);
+        if (twice !== undefined) return { say: `There are two VMs called "${twice.name}".` };
+        return { setup: platformSetup(wanted), inputs: [] };
+      }
+      case 'scenario': {
+        const found = await this.#insist('scenario', wanted.scenario);
+        if (found === null) return { say: `There is no scenario "${wanted.scenario}".` };
+        const { id, title, vms, switches } = found.card;
+        const platform = { vms: { ...vms }, switches: switchesOn(switches) };
+        const setup: Setup = { title, platform, begin: [], scenario: id, compare: null };
+        return { setup, inputs: wanted.perform ? found.steps : [] };
+      }
+      case 'session': {
+        const open = this.#open;
+        const inputs = await this.#insist('done', wanted.session);
+        if (open === null || inputs === null || open.attempt.id !== wanted.session)
+          return { say: 'This machine is not open any more.' };
+        return { setup: { ...setupOf(open.lines), compare: null }, inputs };
+      }
+    }
+  }
+
+  async #buildSandbox(setup: Setup): Promise<SessionView> {
+    const { session } = await this.#openNew(SANDBOX);
+    const { accepted, refused } = await this.#input(session, { kind: 'build', setup });
+    if (!accepted) throw new Error(`the sandbox was not built: ${refused}`);
+    return (await this.#insist('view', session))!;
+  }
+
+  async #saveScenario(session: string, title: string): Promise<Reply<'sandbox.save'>> {
+    const text = await this.#serial('Writing the scenario', () => this.#insist('written', session, title));
+    if (text === null) throw new Refusal('not_open', 'This machine is not open any more. Open it again.');
+    const name = `${title
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, '-')
+      .replace(/^-|-$/g, '')
+      .slice(0, 60)}.yaml`;
+    return this.#save(name, text);
   }
 
   async #close(): Promise<Record<string, never>> {
@@ -493,6 +607,54 @@ export class Desktop {
     busy.shown = now;
     this.#world.emit('busy', { what: busy.what, progress: Math.min(1, progress) });
   }
+}
+
+const DEFAULT_SETUP: Setup = {
+  title: titleOf({ td: 2 }, []),
+  platform: { vms: { td: 2 }, switches: {} },
+  begin: [],
+  scenario: null,
+  compare: null,
+};
+
+/** What a kept sandbox was built as: its first input says so. Of one that cannot be read, the default. */
+function setupOf([first]: readonly string[]): Setup {
+  if (first === undefined) return DEFAULT_SETUP;
+  const input = Input.safeParse((JSON.parse(first) as { input?: unknown }).input);
+  return input.success && input.data.kind === 'build' ? input.data.setup : DEFAULT_SETUP;
+}
+
+function switchesOn(names: readonly string[]): Record<string, boolean> {
+  return Object.fromEntries(names.map((name) => [name, true]));
+}
+
+function platformSetup({ vms, switches }: Extract<SandboxWanted, { from: 'platform' }>): Setup {
+  const counts = Object.fromEntries(vms.map(({ name, vcpus }) => [name, vcpus]));
+  const begin = vms.flatMap(({ name: vm, vcpus, boot }) =>
+    boot === 'none' ? [] : [{ boot, vm, vcpus, run: true } as Action],
+  );
+  return {
+    title: titleOf(counts, switches),
+    platform: { vms: counts, switches: switchesOn(switches) },
+    begin,
+    scenario: null,
+    compare: null,
+  };
+}
+
+/** The machine as it is, and the same with other switches. */
+function comparisonOf({ platform }: Setup, against: readonly string[]): Setup['compare'] {
+  const own = Object.keys(platform.switches).filter((name) => platform.switches[name] === true);
+  const other = switchesOn(against);
+  return {
+    a: { label: labelOf(own), switches: platform.switches },
+    b: { label: labelOf(against), switches: other },
+  };
+}
+
+/** What tells a machine from another: its switches. */
+function labelOf(switches: readonly string[]): string {
+  return switches.length === 0 ? 'as upstream' : switches.join(', ').slice(0, 60);
 }
 
 /** `seamlab-init-sipi-2026-11-21T10-22-33-123.jsonl` */

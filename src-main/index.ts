@@ -12,6 +12,7 @@ import { harden } from './security';
 import type { Desktop } from './start';
 import { Supervisor } from './supervisor';
 import { openWindow } from './window';
+import type { Folders } from './workshop';
 
 const named = previewOf(process.argv);
 /** Folder of the lab that its author previews; null: the course is shown. */
@@ -45,7 +46,13 @@ function main(): void {
   const folder = preview === null ? course : dirname(preview);
   const supervisor = new Supervisor({
     file: new URL('./worker.js', import.meta.url),
-    workerData: { labs: folder, facts: [course, folder] },
+    workerData: {
+      labs: folder,
+      facts: [course, folder],
+      scenarios: app.isPackaged
+        ? join(process.resourcesPath, 'scenarios')
+        : join(app.getAppPath(), 'src-sim', 'scenario', 'examples'),
+    } satisfies Folders,
     log,
     onLost: (why) => desktop?.workerLost(why),
     onProgress: (done, total) => desktop?.workerProgress(done, total),

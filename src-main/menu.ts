@@ -58,6 +58,7 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
       label: '&Lab',
       submenu: [
         ask('All labs', 'home', 'CmdOrCtrl+Shift+H'),
+        ask('Sandbox', 'sandbox', 'CmdOrCtrl+Shift+S'),
         ask('Restart this lab…', 'restart'),
         line,
         ask('Run back to a stop', 'run-back'),

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { z } from 'zod';
-import { Slug } from '../src-lab/input';
+import { Slug } from '../src-lab/slug';
 import { writeAtomic } from './atomic';
 import { Aids, NO_AIDS, Settings } from './contract';
 import { writeFaultOf, type News } from './notices';

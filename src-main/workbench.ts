@@ -2,15 +2,20 @@ import { answer } from '../src-lab/ask';
 import { replay } from '../src-lab/grade';
 import { printIssue } from '../src-lab/issue';
 import type { Lab } from '../src-lab/lab';
+import { stepsOf } from '../src-lab/notebook';
+import { faultsOf, inputsOf, SANDBOX_LAB, switchDocs } from '../src-lab/sandbox';
 import { LabSession } from '../src-lab/session';
+import { SANDBOX } from '../src-lab/setup';
 import { Shown } from '../src-lab/show';
 import { entryLine, headerLine, parseKept, type TranscriptEntry } from '../src-lab/transcript';
 import { SIM_VERSION } from '../src-sim';
+import { writeScenario } from '../src-sim/scenario/write';
 import type { Course } from './course';
 import { readFacts } from './facts';
 import { explainLabFault, labFolders, labPath, readLab } from './labs';
+import { Scenarios } from './scenarios';
 import type { Standing } from './store';
-import type { BrokenLab, Foreman, Opened, OpenRequest, Workshop } from './workshop';
+import type { BrokenLab, Folders, Foreman, Opened, OpenRequest, Workshop } from './workshop';
 
 /** A session that is open, what the screen was told of it, and the last line of its transcript. */
 interface Bench {
@@ -32,15 +37,13 @@ const REPORT_EVERY = 100;
 /**
  * The work of the worker: labs, sessions, replays. Knows nothing of threads, so it is tested without one.
  *
- * @param root - folder that holds the lab folders.
- * @param facts - folders of labs whose facts are known, the one that counts last.
  */
 export function makeWorkshop(
-  root: string,
+  { labs: root, scenarios: examples, facts }: Folders,
   course: Course,
   foreman: Foreman,
-  facts: readonly string[] = [root],
 ): Workshop {
+  const scenarios = new Scenarios(examples);
   const benches = new Map<string, Bench>();
 
   const labs = (): { found: Map<string, { folder: string; lab: Lab }>; broken: BrokenLab[] } => {
@@ -66,9 +69,15 @@ export function makeWorkshop(
     return load.ok ? { lab: load.lab, errors: [] } : { lab: null, errors: load.issues.map(printIssue) };
   };
 
+  const show = (session: LabSession): Shown =>
+    new Shown(session, scenarios.script(session.setup?.scenario ?? null));
+
   const open = ({ lab: name, session, started, kept }: OpenRequest): Opened => {
-    const { found, broken } = labs();
-    const lab = (found.get(name) ?? [...found.values()].find(({ folder }) => folder === name))?.lab;
+    const { found, broken } = name === SANDBOX ? NO_LABS : labs();
+    const lab =
+      name === SANDBOX
+        ? SANDBOX_LAB
+        : (found.get(name) ?? [...found.values()].find(({ folder }) => folder === name))?.lab;
     if (lab === undefined) {
       const why = broken.find(({ folder }) => folder === name)?.why;
       return why === undefined ? { kind: 'no_lab' } : { kind: 'broken', why };
@@ -89,7 +98,7 @@ export function makeWorkshop(
       if (!replayed.ok) return { kind: 'damaged', line: replayed.n + 1, title };
       learner = replayed.session;
     }
-    const bench: Bench = { session: learner, shown: new Shown(learner), last: kept?.lines.at(-1) ?? header };
+    const bench: Bench = { session: learner, shown: show(learner), last: kept?.lines.at(-1) ?? header };
     benches.set(session, bench);
     const { labHash, simVersion } = head;
     return {
@@ -122,7 +131,7 @@ export function makeWorkshop(
     view: (session) => {
       const bench = benches.get(session);
       if (bench === undefined) return null;
-      bench.shown = new Shown(bench.session);
+      bench.shown = show(bench.session);
       return bench.shown.view();
     },
     apply: (id, input, at) => {
@@ -140,8 +149,23 @@ export function makeWorkshop(
       return bench === undefined ? null : answer(bench.session, question, reporter(foreman));
     },
     close: (session) => void benches.delete(session),
+    sandbox: () => ({ switches: switchDocs(), scenarios: scenarios.cards() }),
+    faults: faultsOf,
+    scenario: (id) => scenarios.find(id),
+    done: (id) => {
+      const session = benches.get(id)?.session;
+      return session === undefined ? null : inputsOf(session.timeline, session.deeds, session.viewed);
+    },
+    written: (id, title) => {
+      const session = benches.get(id)?.session;
+      if (session === undefined) return null;
+      const { timeline, deeds, viewed, rig } = session;
+      return writeScenario(title, rig[viewed]!.platform, stepsOf(timeline, deeds, viewed));
+    },
   };
 }
+
+const NO_LABS = { found: new Map<string, { folder: string; lab: Lab }>(), broken: [] as BrokenLab[] };
 
 function standingOf(session: LabSession): Standing {
   const { score, checkpoints, complete } = session.progress();

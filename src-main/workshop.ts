@@ -1,8 +1,20 @@
 import type { Found, Question } from '../src-lab/question';
 import type { Input } from '../src-lab/input';
-import type { InputReply, SessionView } from '../src-lab/view';
+import type { SetupFault } from '../src-lab/sandbox';
+import type { Setup } from '../src-lab/setup';
+import type { InputReply, SessionView, SwitchDoc } from '../src-lab/view';
 import type { FactsRead } from './facts';
 import type { Standing } from './store';
+
+/** Where the worker finds what it works on: its `workerData`. */
+export interface Folders {
+  /** Holds the lab folders. */
+  readonly labs: string;
+  /** Folders of labs whose facts are known, the one that counts last. */
+  readonly facts: readonly string[];
+  /** Holds the scenarios that a sandbox offers; one that is not there holds none. */
+  readonly scenarios: string;
+}
 
 /** What the worker does for main. Arguments and results are plain data: they cross a thread. */
 export interface Workshop {
@@ -33,6 +45,29 @@ export interface Workshop {
    */
   ask(session: string, question: Question): Found | null;
   close(session: string): void;
+  /** What a sandbox can be made of. */
+  sandbox(): { switches: SwitchDoc[]; scenarios: ScenarioCard[] };
+  /** What keeps a sandbox from being built; empty when it can be. */
+  faults(setup: Setup): SetupFault[];
+  /** A shipped scenario, with its steps as inputs. @returns null when there is none of that name. */
+  scenario(id: string): { card: ScenarioCard; steps: Input[] } | null;
+  /** What was done in an open session, beyond what its machines began with, as inputs. @returns null when not open. */
+  done(session: string): Input[] | null;
+  /** The machine that an open session shows, as a scenario file. @returns null when the session is not open. */
+  written(session: string, title: string): string | null;
+}
+
+/** A scenario that ships with the application. */
+export interface ScenarioCard {
+  /** File name without its ending. */
+  readonly id: string;
+  readonly title: string;
+  /** What its author says of it, one line. */
+  readonly description: string;
+  readonly vms: Readonly<Record<string, number>>;
+  readonly switches: readonly string[];
+  /** Steps that the learner can do. */
+  readonly steps: number;
 }
 
 /** What main does for the worker. */

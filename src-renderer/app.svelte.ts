@@ -1,13 +1,22 @@
 import type { FactView, SessionView } from '../src-lab/view';
 import { NO_AIDS } from '../src-main/contract';
-import type { LabSummary, MenuCommand, Notice, Payload, Settings } from '../src-main/contract';
+import type {
+  LabSummary,
+  MenuCommand,
+  Notice,
+  Payload,
+  Reply,
+  SandboxChoices,
+  SandboxWanted,
+  Settings,
+} from '../src-main/contract';
 import type { Answer, Client, Fault } from './bridge';
 import { commandsOf } from './commands';
 import { LabState } from './lab/lab.svelte';
 import { DEFAULT_BINDINGS, type Bindings, type CommandId } from './shortcuts';
 import { Working } from './working.svelte';
 
-export type Dialog = 'settings' | 'shortcuts' | 'palette' | 'restart';
+export type Dialog = 'settings' | 'shortcuts' | 'palette' | 'restart' | 'compare';
 /** Text sizes that the screen offers, in percent. */
 export const TEXT_SIZES = [80, 90, 100, 110, 125, 150, 175, 200] as const;
 
@@ -16,7 +25,7 @@ const PANES_SETTLE = 400;
 
 /** The whole screen: where the learner is, what they must be told, how things look. */
 export class App {
-  screen: 'starting' | 'home' | 'lab' | 'failed' = $state('starting');
+  screen: 'starting' | 'home' | 'sandbox' | 'lab' | 'failed' = $state('starting');
   fault: Fault | null = $state.raw(null);
   version = $state('');
   platform = $state('');
@@ -29,6 +38,8 @@ export class App {
     aids: NO_AIDS,
   });
   labs: readonly LabSummary[] | null = $state.raw(null);
+  /** What a sandbox can be made of; null: not asked yet, or not known. */
+  sandbox: SandboxChoices | null = $state.raw(null);
   lab: LabState | null = $state.raw(null);
   notices: readonly Notice[] = $state.raw([]);
   dialog: Dialog | null = $state(null);
@@ -82,13 +93,7 @@ export class App {
 
   /** The course. A lab that was open stays where it is. */
   async home(): Promise<void> {
-    if (this.screen === 'lab') {
-      this.tour = false;
-      this.lab = null;
-      this.screen = 'home';
-      await this.#ask('lab.close', {});
-    }
-    this.screen = 'home';
+    await this.#leave('home');
     const labs = await this.working.during(this.#client.call('labs.list', {}));
     if (labs.ok) this.labs = labs.value.toSorted((a, b) => a.number - b.number);
     else {
@@ -100,6 +105,53 @@ export class App {
   /** A fact of the references; null for one that is not known, and for whatever else is given as a source. */
   fact(id: string): FactView | null {
     return Object.hasOwn(this.#facts, id) ? this.#facts[id]! : null;
+  }
+
+  /** Where a machine without a lab is chosen. What was open stays where it is. */
+  async showSandbox(): Promise<void> {
+    await this.#leave('sandbox');
+    await this.loadSandbox();
+  }
+
+  /** Asks main what a sandbox can be made of. */
+  async loadSandbox(): Promise<void> {
+    const choices = await this.working.during(this.#client.call('sandbox.choices', {}));
+    if (choices.ok) this.sandbox = choices.value;
+    else this.#tell(choices.fault);
+  }
+
+  /**
+   * Builds a machine without a lab and goes there.
+   *
+   * @returns what keeps it from being built; empty when it was, or when the learner was told why not.
+   */
+  async build(wanted: SandboxWanted): Promise<Reply<'sandbox.begin'>['faults']> {
+    const begun = await this.working.during(this.#client.call('sandbox.begin', { wanted }));
+    if (!begun.ok) {
+      this.#tell(begun.fault);
+      return [];
+    }
+    const { view, faults, leftOut } = begun.value;
+    if (view === null) return faults;
+    this.#show({ ok: true, value: view });
+    if (leftOut > 0) this.say(`${leftOut} of the steps could not be done on this machine.`);
+    return [];
+  }
+
+  /** Writes what was done in the sandbox as a scenario. */
+  async saveScenario(title: string): Promise<void> {
+    if (this.lab === null) return;
+    const saved = await this.#client.call('sandbox.save', { session: this.lab.session, title });
+    if (!saved.ok) return this.#tell(saved.fault);
+    const { file } = saved.value;
+    if (file === null) return;
+    this.notify({
+      id: `scenario-${++this.#faults}`,
+      tone: 'info',
+      what: `The scenario was written to ${file}.`,
+      kept: 'The sandbox stays as it is.',
+      todo: `Run it anywhere with: npx seamlab run ${file}`,
+    });
   }
 
   /** @returns whether the lab is open now; otherwise the learner was told why not. */
@@ -216,6 +268,15 @@ export class App {
   /** Does what a key, a menu item or the palette asks for; nothing when it makes no sense now. */
   async do(id: CommandId): Promise<void> {
     if (this.can(id)) await this.#commands[id].run();
+  }
+
+  /** Leaves the lab that is open, if one is. */
+  async #leave(screen: 'home' | 'sandbox'): Promise<void> {
+    const wasOpen = this.screen === 'lab';
+    this.tour = false;
+    this.lab = null;
+    this.screen = screen;
+    if (wasOpen) await this.#ask('lab.close', {});
   }
 
   #show(opened: Answer<SessionView>): boolean {

@@ -59,7 +59,14 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
       () => app.nextTextSize(-1) !== undefined,
     ),
     'text-reset': anywhere(() => app.change({ textScale: 100 })),
-    home: inLab(() => app.home()),
+    home: anywhere(
+      () => app.home(),
+      () => app.screen === 'lab' || app.screen === 'sandbox',
+    ),
+    sandbox: anywhere(
+      () => app.showSandbox(),
+      () => app.screen === 'lab' || app.screen === 'home',
+    ),
     export: inLab(() => app.export()),
     picture: within('stage', 'picture'),
     tour: inLab(() => (app.tour = true)),

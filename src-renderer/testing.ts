@@ -108,6 +108,9 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
       values: ['RUNNABLE', '0'],
       hash: '0'.repeat(16),
     },
+    other: null,
+    notebook: [],
+    sandbox: null,
     actions: [],
     vms: [{ name: 'td', vcpus: 1 }],
     inputs: 0,
@@ -122,5 +125,7 @@ export const reply = (view: SessionView, rest: Partial<InputReply> = {}): InputR
   inputs: 1,
   progress: view.progress,
   machine: delta(),
+  other: null,
+  notebook: { keep: 0, lines: [] },
   ...rest,
 });

@@ -141,9 +141,16 @@ export class Timeline implements Moment {
    * @param moment - 0 to the moment shown; a later one gives none.
    */
   stepsSince(moment: number): string[] | null {
-    const choices = [...this.line.log.subarray(moment, Math.max(moment, this.moment))];
-    if (choices.some((choice) => choice < 0)) return null;
-    return choices.map((choice) => this.machine.threadInfos[choice]!.name);
+    const choices = this.choices(moment, Math.max(moment, this.moment));
+    return choices.every((choice) => typeof choice === 'string') ? choices : null;
+  }
+
+  /** What was chosen between two moments of the current line, in order: an action that began, or a thread that stepped. */
+  choices(from: number, to: number): (Action | string)[] {
+    const { log, length, actions } = this.line;
+    return [...log.subarray(from, Math.min(to, length))].map((choice) =>
+      choice < 0 ? actions[-1 - choice]! : this.machine.threadInfos[choice]!.name,
+    );
   }
 
   /**

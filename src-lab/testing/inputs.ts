@@ -36,6 +36,15 @@ export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
       { weight: 10, arbitrary: fc.record({ kind: kind('act'), action: actions }) },
       { weight: 4, arbitrary: fc.record({ kind: kind('act'), action: actions, hold: fc.boolean() }) },
       { weight: 6, arbitrary: fc.record({ kind: kind('step'), thread: one('vmm', ...threads) }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          kind: kind('step'),
+          thread: one('vmm', ...threads),
+          times: fc.integer({ min: 1, max: 30 }),
+        }),
+      },
+      { weight: 2, arbitrary: fc.record({ kind: kind('run'), on: fc.constantFrom('a', 'b') }) },
       { weight: 2, arbitrary: fc.record({ kind: kind('run') }) },
       { weight: 2, arbitrary: fc.record({ kind: kind('run'), stops }) },
       { weight: 2, arbitrary: fc.record({ kind: kind('act'), action: actions, stops }) },

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { checkLab, type Check } from '../../src-lab/check';
 import { printIssue } from '../../src-lab/issue';
-import { Slug } from '../../src-lab/input';
+import { Slug } from '../../src-lab/slug';
 import { loadLab } from '../../src-lab/lab';
 import { labJsonSchema, SolutionSource, WrongSource, type Facts } from '../../src-lab/schema';
 import { didYouMean, nearest } from '../../src-sim/scenario/nearest';

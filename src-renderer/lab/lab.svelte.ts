@@ -1,4 +1,4 @@
-import type { DiagramView, InputReply, SessionView } from '../../src-lab/view';
+import type { DiagramView, InputReply, NotebookLine, SessionView } from '../../src-lab/view';
 import type { Aids, Params } from '../../src-main/contract';
 import { SvelteMap } from 'svelte/reactivity';
 import { Ordering } from '../guide/ordering.svelte';
@@ -49,7 +49,16 @@ export class LabState {
   readonly console: Console;
   readonly stops: Stops;
   progress: SessionView['progress'] = $state.raw()!;
+  /** The machine that is viewed: the one that everything is about which says nothing else. */
   machine: MachineState = $state.raw()!;
+  /** Of a comparison, the other one. */
+  other: MachineState | null = $state.raw(null);
+  /** What was done to the machines since power-on. */
+  notebook: readonly NotebookLine[] = $state.raw([]);
+  /** In a sandbox, what it was built as. */
+  readonly sandbox: SessionView['sandbox'];
+  /** In a sandbox that compares: the machine that alone is told what to do; null: both. */
+  only: 'a' | 'b' | null = $state(null);
   inputs = $state(0);
   refused: Refused | null = $state.raw(null);
   /** Thread that `step` means; follows who acted last until the learner chooses one. */
@@ -78,6 +87,7 @@ export class LabState {
     this.lab = view.lab;
     this.actions = view.actions;
     this.vms = view.vms;
+    this.sandbox = view.sandbox;
     this.#outside = outside;
     this.stops = new Stops(() => ({
       machine: this.machine,
@@ -100,8 +110,11 @@ export class LabState {
 
   /** Shows the session as main has it now. */
   restore(view: SessionView): void {
+    this.other = null;
     this.progress = view.progress;
     this.machine = new MachineState(view.machine);
+    this.#showOther(view.other, false);
+    this.notebook = view.notebook;
     this.inputs = view.inputs;
     this.refused = null;
     this.event = null;
@@ -191,11 +204,17 @@ export class LabState {
   async send(input: Input, command: string): Promise<boolean> {
     const { moment, last } = this.machine;
     const branches = moment < last || ['reset', 'goto', 'arrange', 'answer', 'look'].includes(input.kind);
-    const reply = await this.#outside.send(this.session, this.#withStops(input));
+    const reply = await this.#outside.send(this.session, this.#withStops(this.#addressed(input)));
     if (reply === null) return false;
     this.progress = reply.progress;
     this.inputs = reply.inputs;
-    this.machine.apply(reply.machine, input.kind === 'jump' || !reply.accepted);
+    const staysOnLine = input.kind === 'jump' || input.kind === 'look' || !reply.accepted;
+    const viewed = reply.machine.compare?.viewed ?? 'a';
+    if (viewed !== this.viewed && this.other !== null)
+      [this.machine, this.other] = [this.other, this.machine];
+    this.machine.apply(reply.machine, staysOnLine);
+    this.#showOther(reply.other, staysOnLine);
+    this.notebook = [...this.notebook.slice(0, reply.notebook.keep), ...reply.notebook.lines];
     if (!reply.accepted) {
       this.#refuse(command, reply.refused ?? 'This is not possible now.');
       return false;
@@ -243,6 +262,37 @@ export class LabState {
       case 'cause':
         return stops.cause(command.event ?? this.event);
     }
+  }
+
+  /** Which machine of a comparison is viewed; `a` where there is only one. */
+  get viewed(): 'a' | 'b' {
+    return this.machine.compare?.viewed ?? 'a';
+  }
+
+  /** The machines of a comparison by name; null where there is only one. */
+  get sides(): { readonly a: MachineState; readonly b: MachineState } | null {
+    const { machine, other } = this;
+    if (other === null) return null;
+    return this.viewed === 'a' ? { a: machine, b: other } : { a: other, b: machine };
+  }
+
+  #showOther(delta: InputReply['other'], staysOnLine: boolean): void {
+    if (delta === null) {
+      this.other = null;
+      return;
+    }
+    const known = this.other ?? this.machine.blank();
+    known.apply(delta, staysOnLine);
+    this.other = known;
+  }
+
+  /** In a sandbox that compares, what is done may be meant for one machine. */
+  #addressed(input: Input): Input {
+    const { only } = this;
+    if (only === null || this.other === null) return input;
+    return input.kind === 'act' || input.kind === 'step' || input.kind === 'run'
+      ? { ...input, on: only }
+      : input;
   }
 
   async act(action: unknown, command: string): Promise<boolean> {

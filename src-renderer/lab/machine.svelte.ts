@@ -70,6 +70,22 @@ export class MachineState {
     this.count = this.known = this.#events.length;
   }
 
+  /** A machine of the same fields of which nothing is known yet. */
+  blank(): MachineState {
+    return new MachineState({
+      fields: [...this.fields],
+      values: this.fields.map(() => ''),
+      threads: [],
+      locks: [],
+      events: [],
+      moment: 0,
+      last: 0,
+      outcome: null,
+      hash: '',
+      compare: null,
+    });
+  }
+
   /**
    * Takes over what an input changed.
    *

@@ -1,0 +1,78 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseScenario } from '../src-sim/scenario/scenario';
+import { runScenario } from '../src-sim/scenario/runner';
+import { expect, test, type Seamlab } from './app';
+import { Learner, readCourse } from './learner';
+import { draw, misfits, violations, wear } from './looks';
+
+const course = readCourse('02-init-sipi');
+const ROAMING = ['[aria-label="Threads and lanes"]', 'pre', 'table', '[role="tree"]'];
+
+/** What axe and the eye find wrong with the page, in both themes. */
+async function looked(app: Seamlab, name: string): Promise<void> {
+  expect.soft(await misfits(app.page, ROAMING), name).toEqual([]);
+  for (const theme of ['light', 'dark'] as const) {
+    await wear(app, theme);
+    expect.soft(await violations(app.page), `${name}, ${theme}`).toEqual([]);
+    await draw(app.page, name, theme);
+  }
+}
+
+test('a machine is built, run, compared and saved by keyboard alone, and reopens where it was after a kill', async ({
+  launch,
+}) => {
+  test.setTimeout(120_000);
+  const app = await launch();
+  const { page } = app;
+  const learner = new Learner(page, course);
+  const press = async (name: string): Promise<void> => {
+    await learner.reach(page.getByRole('button', { name, exact: true }).first());
+    await learner.press('Enter');
+  };
+  await expect(page.getByRole('heading', { name: 'The sandbox' })).toBeVisible();
+  await looked(app, 'home with the sandbox');
+
+  // The screen, by the palette; what cannot be built says why.
+  await learner.press('Control+k');
+  await page.keyboard.type('sandbox');
+  await learner.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sandbox');
+  await learner.reach(page.getByLabel('Name of VM 1'));
+  await learner.press('Control+a', 'Delete');
+  await page.keyboard.type('VM');
+  await press('Build it');
+  await expect(page.getByRole('alert')).toContainText('"VM" cannot be the name of a VM');
+  await looked(app, 'sandbox refused');
+  await learner.reach(page.getByLabel('Name of VM 1'));
+  await learner.press('Control+a', 'Delete');
+  await page.keyboard.type('td');
+  await press('Build it');
+  const notebook = page.getByRole('region', { name: 'Notebook' });
+  await expect(notebook.getByRole('heading', { level: 2 })).toHaveText('td with 2 vCPUs');
+
+  await learner.command('vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=INIT');
+  await expect(notebook.getByText('KVM_SIGNAL_MSI')).toBeVisible();
+  await learner.press('Alt+ArrowLeft');
+  await looked(app, 'notebook');
+  const at = await page.locator('footer .moment').textContent();
+
+  // The plug is pulled: the machine is as it was.
+  await app.kill();
+  const again = await launch();
+  const second = new Learner(again.page, course);
+  await expect(again.page.locator('footer .moment')).toHaveText(at!);
+  await expect(
+    again.page.getByRole('region', { name: 'Notebook' }).getByText('KVM_SIGNAL_MSI'),
+  ).toBeVisible();
+
+  // What was done is a scenario that can be run anywhere.
+  await second.press('Alt+End');
+  await second.reach(again.page.getByRole('button', { name: 'Save as a scenario…' }));
+  await second.press('Enter');
+  await expect(again.page.getByRole('region', { name: 'Notices' })).toContainText('npx seamlab run');
+  const [file = ''] = readdirSync(again.exports);
+  const read = parseScenario(readFileSync(join(again.exports, file), 'utf8'));
+  const { machine } = await again.call('lab.open', { lab: 'sandbox' });
+  expect(read.ok && runScenario(read.value).hash).toBe(machine.hash);
+});
