@@ -2,6 +2,7 @@ import { guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu } from '../kvm/kvm_host';
 import { kvm_vcpu_ioctl } from '../kvm/kvm_main';
+import { kvm_destroy_vm } from '../kvm/x86_vm';
 import type { Ref } from '../machine/layout';
 import { thread } from '../machine/machine';
 import { pcpu, SEAM_NON_ROOT, VMX_NON_ROOT } from '../platform/pcpu';
@@ -22,12 +23,14 @@ export const views = [
     'td',
     'kvm_never_ahead_of_the_module',
     'tdx:INV-31, tdx:INV-32, VM-24, TDXM-OPST-2',
-    "KVM's state of a TD is never ahead of the module's, and a TD that KVM has initialized has its key.",
-    ({ m }, vm) => {
+    "KVM's state of a TD is never ahead of the module's, and a TD that KVM has initialized has its key, until KVM destroys it.",
+    (look, vm) => {
+      const { m } = look;
       const state = kvm.td_state.get(m, vm);
       const ref = host.moduleOf(vm);
       if (tdr.past_kvm.get(m, ref)) return true;
       if (state > tdr.op_state.get(m, ref)) return false;
+      if (look.anyIn(m, kvm_destroy_vm, vm)) return true;
       return state === host.TD_STATE_UNINITIALIZED || tdr.lifecycle.get(m, ref) === module.TD_KEYS_CONFIGURED;
     },
   ),

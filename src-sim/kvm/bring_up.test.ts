@@ -156,3 +156,13 @@ describe('ORD-2: the order of bring-up', () => {
     expect(td.does({ ...create, vm: 'other' })).toBe('refused');
   });
 });
+
+test('EOI-13, VM-11: since 6.18 KVM_CREATE_IRQCHIP is -ENOTTY on a TD, after -EEXIST; a plain guest has it', () => {
+  const bench = new Bench({ vms: { td: 1, vmx: 1 }, switches: { protected_eoi: true } });
+  bench.does(create);
+  expect(bench.does(full)).toBe('-ENOTTY');
+  bench.does(split);
+  expect(bench.does(full)).toBe('-EEXIST');
+  bench.does({ vmm: 'KVM_CREATE_VM', vm: 'vmx', type: 'KVM_X86_DEFAULT_VM' });
+  expect(bench.does({ vmm: 'KVM_CREATE_IRQCHIP', vm: 'vmx' })).toBe('0');
+});

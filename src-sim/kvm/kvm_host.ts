@@ -314,6 +314,7 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
   vm_dead: flag('Every ioctl is refused with -EIO', { source: 'RUN-1' }),
   vm_bugged: flag('KVM_BUG_ON fired', { source: 'RUN-14' }),
   has_protected_state: flag('Register state is protected: a TD', { source: 'VM-1' }),
+  has_protected_eoi: flag('KVM sees no EOI: a TD, since 6.18', { source: 'EOI-13' }),
   pre_fault_allowed: flag('Memory may be pre-faulted', { source: 'VM-5' }),
   apicv_inhibit_reasons: bits(16, 'Why APICv is inhibited', {
     source: 'APICV-4',
@@ -378,6 +379,9 @@ export const variant = record('variant', 'hardware', 'Switches of the platform',
   }),
   no_smm: flag('CONFIG_KVM_SMM is off', { source: 'tdx:SMI-5' }),
   nohz_full: flag('Timers live on a housekeeping CPU; KVM may post them', { source: 'TMR-5' }),
+  protected_eoi: flag('Linux 6.18 and later: the full irqchip is refused where KVM sees no EOI', {
+    source: 'EOI-13',
+  }),
   assigned_device: flag('Every VM has a device whose interrupts the IOMMU posts', { source: 'PI-27' }),
 });
 

@@ -10,6 +10,7 @@ import type { Completion } from './kvm_host';
 export interface KvmX86Ops {
   /** @returns 0 or a negative errno. */
   vm_init(m: Machine, vm: Ref): number;
+  readonly vm_destroy: Routine<'vm'>;
   /** @returns 0 or a negative errno. */
   vcpu_create(m: Machine, vcpu: Ref): number;
   vcpu_load(m: Machine, vcpu: Ref): void;

@@ -136,6 +136,50 @@ describe('a machine check in a TD', () => {
   });
 });
 
+describe('the end of a fatal TD', () => {
+  const close = { vmm: 'close', vm: 'td' };
+  function fatal(): Bench {
+    const bench = running({ emca: true });
+    bench.does(mce);
+    bench.does({ vmm: 'signal', vm: 'td', vcpu: 1 });
+    return bench;
+  }
+
+  test('FATAL-5: closing the VM flushes every vCPU, frees the key and takes every page back, the root last', () => {
+    const bench = fatal();
+    const from = bench.mark;
+    const pages = Number(bench.shows('td.module.chldcnt'));
+    expect(bench.does(close)).toBe('0');
+    const leaves = bench.events('seamcall', from);
+    expect(leaves.slice(0, 5)).toEqual([
+      'TDH.VP.FLUSH', 'TDH.VP.FLUSH', 'TDH.MNG.VPFLUSHDONE', 'TDH.PHYMEM.CACHE.WB', 'TDH.MNG.KEY.FREEID',
+    ]); // prettier-ignore
+    expect(leaves.slice(5)).toEqual(Array.from({ length: pages + 1 }, () => 'TDH.PHYMEM.PAGE.RECLAIM'));
+    expect(bench.events('td_leaked', from)).toEqual([]);
+  });
+
+  test('FATAL-5, tdx:SMI-14: the poisoned page stays out of circulation, and a new TD can be made in its place', () => {
+    const bench = fatal();
+    bench.does(close);
+    expect([bench.shows('td.type'), bench.shows('td.poisoned_pages')]).toEqual(['NONE', '1']);
+    expect(bench.does(close)).toBe('refused');
+    bench.does({ boot: 'td', vm: 'td', vcpus: 2 });
+    expect(bench.shows('td.vcpu0.thread.status')).toBe('in-guest');
+    expect(bench.shows('td.module.fatal')).toBe('0');
+  });
+
+  test('FATAL-5: a VM with a thread inside an ioctl lives on; a page that the module keeps is lost', () => {
+    const bench = running({ emca: true });
+    bench.does(mce);
+    expect(bench.does(close)).toBe('refused');
+    bench.does({ vmm: 'signal', vm: 'td', vcpu: 1 });
+    const status = 'OPERAND_BUSY_TDR';
+    bench.does({ host: 'SEAMCALL_STATUS', leaf: 'TDH.PHYMEM.PAGE.RECLAIM', status });
+    expect(bench.does(close)).toBe('0');
+    expect(bench.events('td_leaked')).toEqual(['TDH.PHYMEM.PAGE.RECLAIM']);
+  });
+});
+
 describe('a triple fault', () => {
   test('FATAL-1, FATAL-2: it disables one vCPU: KVM_EXIT_SHUTDOWN, then VCPU_STATE_INCORRECT; the other runs on', () => {
     const bench = running();

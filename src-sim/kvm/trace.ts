@@ -139,6 +139,13 @@ export const kvm_enter_smm = event('kvm_enter_smm', 'tracepoint', 'x86:SMI-8', {
   'vcpu {vcpu}: {entering} SMM, smbase {smbase}', 'vCPU {vcpu} is {entering} SMM.'); // prettier-ignore
 export const smi_lost = event('smi_lost', 'mark', 'x86:SMI-12', { vcpu: 'num', smbase: 'hex' }, 'vcpu {vcpu} smbase {smbase}',
   'There is no memory at SMBASE {smbase} to save the state of vCPU {vcpu}: KVM kills the VM.'); // prettier-ignore
+export const TD_LEAK_SITES = [
+  'TDH.MNG.VPFLUSHDONE', 'TDH.PHYMEM.CACHE.WB', 'TDH.MNG.KEY.FREEID', 'TDH.PHYMEM.PAGE.RECLAIM',
+] as const; // prettier-ignore
+export const td_leaked = event('td_leaked', 'mark', 'FATAL-5', { leaf: TD_LEAK_SITES }, '{leaf}',
+  '{leaf} fails while KVM destroys the TD: its key or pages are lost to the host.'); // prettier-ignore
+export const vm_destroyed = event('vm_destroyed', 'mark', 'FATAL-5', { vm: 'num' }, 'vm {vm}',
+  'The last file descriptor of VM {vm} is closed: KVM has destroyed it.'); // prettier-ignore
 export const page_poisoned = event('page_poisoned', 'mark', 'tdx:SMI-14', { cpu: 'num' }, 'cpu {cpu}',
   'The host machine-check handler on CPU {cpu} marks the page poisoned; it never returns to the free list.'); // prettier-ignore
 export const host_nmi_handled = event('host_nmi_handled', 'mark', 'tdx:NMI-21', { cpu: 'num', entry: ['IDT', 'FRED'] }, 'cpu {cpu} by {entry}',

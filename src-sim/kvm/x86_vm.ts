@@ -9,6 +9,7 @@ import { LAPIC_TIMER_ADVANCE_NS_INIT } from './lapic_timer';
 import { CAPABILITY_NAMES } from '../names';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { tdx_unavailable, tdxUnavailable } from './vmx/bring_up';
+import { vm_destroyed } from './trace';
 import { kvm_vcpu_reset } from './x86_reset';
 
 /** The VM ioctls of arch/x86/kvm/x86.c and virt/kvm/kvm_main.c, and the MSI path of irq_comm.c. */
@@ -90,7 +91,12 @@ export const kvm_vm_ioctl_enable_cap = irqchipIoctl(
   },
 );
 
-/** KVM_CREATE_IRQCHIP: succeeds on a TD; the refusal comes with the first vCPU. @source VM-11 */
+/**
+ * KVM_CREATE_IRQCHIP: succeeds on a TD, and the refusal comes with the first vCPU; since 6.18 it is refused where KVM sees
+ * no EOI.
+ *
+ * @source VM-11, EOI-13
+ */
 export const kvm_arch_vm_ioctl_create_irqchip = irqchipIoctl(
   'kvm_vm_ioctl_create_irqchip',
   'VM-11',
@@ -98,9 +104,49 @@ export const kvm_arch_vm_ioctl_create_irqchip = irqchipIoctl(
   host.KVM_IRQCHIP_KERNEL,
   (m, vm) => {
     if (host.irqchip_in_kernel(m, vm)) return E('EEXIST');
+    if (kvm.has_protected_eoi.get(m, vm)) return E('ENOTTY');
     return kvm.created_vcpus.get(m, vm) === 0 ? 0 : E('EINVAL');
   },
 );
+
+/** The last file descriptor is closed: the VM gives back what it has, and its slot is as at power-on. */
+export const kvm_destroy_vm = routine(
+  {
+    name: 'kvm_destroy_vm',
+    layer: 'kvm',
+    source: 'FATAL-5',
+    args: ['vm'],
+    steps: {
+      vendor: ['Let the vendor give back what belongs to it.', 'FATAL-5'],
+      free: ['Free vCPUs and VM. Pages that the host has poisoned stay out of circulation.', 'tdx:SMI-14'],
+    },
+  },
+  (at) => ({
+    vendor: (m, l) => m.call(at.free, kvm_x86_ops.vm_destroy, l.vm),
+    free(m, l) {
+      const vm = l.vm as Ref;
+      for (let i = 0; i < kvm.slots.get(m, vm); i++) freeVcpu(m, host.vcpuAt(m, vm, i));
+      const [index, slots, first] = [kvm.index.get(m, vm), kvm.slots.get(m, vm), kvm.first.get(m, vm)];
+      const poisoned = kvm.poisoned_pages.get(m, vm);
+      m.u8.fill(0, vm, vm + kvm.info.size);
+      kvm.index.set(m, vm, index);
+      kvm.slots.set(m, vm, slots);
+      kvm.first.set(m, vm, first);
+      kvm.poisoned_pages.set(m, vm, poisoned);
+      m.emit(vm_destroyed, index);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** A vCPU slot as at power-on: who it is stays, all else goes. */
+function freeVcpu(m: Machine, vcpu: Ref): void {
+  const { id, index, kvm: vm, thread, cpu } = kvm_vcpu;
+  const identity = [id, index, vm, thread, cpu];
+  const values = identity.map((field) => field.get(m, vcpu));
+  m.u8.fill(0, vcpu, vcpu + kvm_vcpu.info.size);
+  identity.forEach((field, i) => field.set(m, vcpu, values[i]!));
+}
 
 /** KVM_CREATE_VCPU. `vcpu`: the slot that carries the wanted id. */
 export const kvm_vm_ioctl_create_vcpu = routine(

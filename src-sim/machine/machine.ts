@@ -39,6 +39,7 @@ export const WHY = {
   too_deep: 'The call nests deeper than the model keeps.',
   host_init: 'A physical INIT outside a TD resets the host CPU; that is outside the model.',
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
+  vm_busy: 'A thread is inside an ioctl of this VM, which keeps it alive; a signal ends KVM_RUN.',
   td_smm: 'A TD has no SMM: no handler of it can return.',
   not_in_smm: 'The vCPU is not in SMM: no SMI handler of it can return.',
   td_pmu: "The performance counters of a TD are not KVM's: no overflow of theirs comes this way.",

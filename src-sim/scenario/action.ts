@@ -298,6 +298,7 @@ export const ACTIONS = {
       'RUN-17',
       { ...onVcpu, first: MsrChoice, second: MsrChoice.optional(), third: MsrChoice.optional() },
     ),
+    close: declare('Closes every file descriptor of the VM: KVM destroys it.', 'FATAL-5', onVm),
     signal: declare('Sends a signal to the thread of a vCPU, as pthread_kill does.', 'RUN-5', onVcpu),
   },
   guest: {

@@ -37,6 +37,7 @@ import {
 } from '../kvm/x86';
 import { CR4_RESERVED } from '../kvm/smm';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
+import { kvm_destroy_vm } from '../kvm/x86_vm';
 import { packVcpuEvents } from '../kvm/x86_vcpu_events';
 import {
   CAPABILITY_NAMES, DELIVERY_MODES, MP_STATES, MSR_INDEX, SEAMCALL_LEAVES, SEAMCALL_STATUS, SHORTHANDS, TDVMCALL_STATUS, type MsrName,
@@ -282,6 +283,11 @@ const BEGIN: BeginTable = {
     KVM_SET_MEMORY_ATTRIBUTES: (t, a) => vmCall(t, 'KVM_SET_MEMORY_ATTRIBUTES', a.page, a.private ? 1 : 0),
     KVM_GET_MSRS: (t, a) => vcpuCall(t, 'KVM_GET_MSRS', msrList(a)),
     KVM_SET_MSRS: (t, a) => vcpuCall(t, 'KVM_SET_MSRS', msrList(a)),
+    close({ m, slot }) {
+      if (kvm.type.get(m, slot.ref) === VM_NONE) return 'no_vm';
+      if (slot.vcpus.some((vcpu) => !isIdle(m, threadIndex(m, vcpu)))) return 'vm_busy';
+      return m.begin(VMM_THREAD, kvm_destroy_vm, slot.ref) ? null : 'thread_busy';
+    },
     signal({ m, vcpu }) {
       const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
       const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;

@@ -12,6 +12,7 @@ import {
   vmx_vcpu_pi_put,
 } from './posted_intr';
 import * as tdx from './tdx';
+import { tdx_vm_destroy } from './tdx_destroy';
 import { TDX_COMPLETIONS } from './tdvmcall';
 import * as vmx from './vmx';
 
@@ -126,8 +127,21 @@ export const vt_inject_irq = routine(
   }),
 );
 
+/** @source FATAL-5 */
+export const vt_vm_destroy = routine(
+  {
+    name: 'vt_vm_destroy',
+    layer: 'kvm',
+    source: 'FATAL-5',
+    args: ['vm'],
+    steps: { dispatch: ['Only a TD has something to give back.', 'FATAL-5'] },
+  },
+  () => ({ dispatch: (m, l) => (is_td(m, l.vm as Ref) ? m.tail(tdx_vm_destroy, l.vm) : m.ret(0)) }),
+);
+
 kvm_x86_vendor_init({
   vm_init: (m, vm) => (is_td(m, vm) ? tdx.tdx_vm_init(m, vm) : 0),
+  vm_destroy: vt_vm_destroy,
   vcpu_create: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_create(m, vcpu) : 0),
   vcpu_load: vmx_vcpu_pi_load,
   vcpu_put: vmx_vcpu_pi_put,

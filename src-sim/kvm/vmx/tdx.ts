@@ -68,6 +68,7 @@ const BUG_SITE_EPT_VIOLATION = 5;
 /** @source VM-1 */
 export function tdx_vm_init(m: Machine, vm: Ref): number {
   if (!isV1(m)) kvm.has_protected_state.set(m, vm, 1); // VM-2
+  kvm.has_protected_eoi.set(m, vm, variant.protected_eoi.get(m, host.variantRef(m))); // EOI-13
   return 0;
 }
 
