@@ -220,7 +220,9 @@ export class LabState {
       return false;
     }
     this.refused = null;
-    if (input.kind !== 'jump') this.event = reply.halted?.event ?? null;
+    const { halted } = reply;
+    const isHere = halted?.on === undefined || halted.on === this.machine.compare?.viewed;
+    if (input.kind !== 'jump') this.event = isHere ? (halted?.event ?? null) : null;
     this.stops.moved(reply.halted, input.kind === 'jump' ? 'jump' : branches ? 'branch' : 'more');
     this.#outside.say(reply.halted === null ? this.#sentence(input) : sayHalt(reply.halted));
     return true;
