@@ -500,6 +500,18 @@ describe('an export', () => {
   });
 });
 
+test('a picture is written where the learner wants it, whole', async () => {
+  const { get, exports } = start(folders());
+  const picture = {
+    kind: 'picture',
+    name: 'posting-moment-7',
+    content: '<svg xmlns="x"><text>PIR</text></svg>',
+  };
+  const { file } = await get<{ file: string }>('file.save', picture);
+  expect(file).toBe(join(exports, 'seamlab-posting-moment-7.svg'));
+  expect(readFileSync(file, 'utf8')).toBe(picture.content);
+});
+
 test('an export that cannot be written says so and changes nothing', async () => {
   const where = folders();
   writeSmallLab(where.labs);
