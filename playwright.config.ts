@@ -6,6 +6,8 @@ import { defineConfig } from '@playwright/test';
  */
 export default defineConfig({
   testDir: 'e2e',
+  // Other systems draw letters differently from the pictures that are kept.
+  testIgnore: process.platform === 'linux' ? [] : ['pictures.spec.ts'],
   outputDir: 'test-results',
   workers: 2,
   timeout: 60_000,
