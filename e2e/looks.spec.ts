@@ -70,9 +70,22 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
     },
   ],
   [
+    'columns and kept filters',
+    async ({ page }, learner) => {
+      const trace = page.getByRole('tabpanel', { name: 'Trace' });
+      await learner.reach(trace.getByRole('checkbox', { name: 'Calls' }));
+      await learner.press('Space');
+      await expect(trace).toContainText(' us');
+      await learner.reach(trace.getByRole('button', { name: 'Columns and kept filters' }));
+      await learner.press('Enter', 'ArrowDown', 'ArrowDown', 'Enter', 'End', 'Enter');
+      await expect(page.getByRole('menuitemcheckbox', { name: 'CPU' })).toBeChecked();
+      await expect(page.getByRole('menuitem', { name: 'Keep no longer: calls' })).toBeVisible();
+    },
+  ],
+  [
     'stage as a table',
     async ({ page }, learner) => {
-      await learner.press('Control+Shift+t');
+      await learner.press('Escape', 'Control+Shift+t');
       await expect(page.getByRole('button', { name: 'Picture' })).toBeVisible();
     },
   ],
@@ -114,7 +127,8 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
         .getByRole('button', { name: /^source / })
         .first();
       await learner.reach(fact);
-      const card = page.getByRole('tooltip');
+      // The card of the word before may still be closing.
+      const card = page.getByRole('tooltip').filter({ hasText: 'Source:' });
       await expect(card).toContainText(/Source: arch\/x86\/kvm\//);
       await expect(fact).toHaveAccessibleDescription(await card.innerText());
       await learner.press('Escape');

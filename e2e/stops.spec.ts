@@ -32,7 +32,7 @@ test('runs halt and the past is searched, by keyboard alone and then by mouse', 
   // Its cause, listed with the rest; the stop says that the run halted at it.
   await learner.press('F4');
   await expect(said).toContainText(/Moment \d+/);
-  await learner.press('Control+Shift+s');
+  await learner.press('Control+Shift+b');
   await expect(page.getByRole('list', { name: 'Causes, the nearest first' })).toContainText('began it');
   await expect(stops.getByRole('listitem')).toContainText('hit once');
   await learner.press('Alt+End');
@@ -47,7 +47,7 @@ test('runs halt and the past is searched, by keyboard alone and then by mouse', 
   await learner.press('F2', 'F3', 'F7');
   await expect.poll(now).toBe(halted);
   await expect(page.getByRole('list', { name: 'Pinned' })).toContainText(PENDING);
-  await learner.press('Control+Shift+s');
+  await learner.press('Control+Shift+b');
   await expect(stops.getByRole('listitem')).toHaveCount(2);
 
   // What this machine does not have waits, with names that look like it; all is there after a new start of the screen.

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { Input } from '../src-lab/input';
+import { Layer } from '../src-lab/layer';
 import { Found, Question, Watches } from '../src-lab/question';
 import { Slug } from '../src-lab/slug';
 import { FactView, InputReply, SessionView, SwitchDoc } from '../src-lab/view';
@@ -27,6 +28,37 @@ export const Aids = z.strictObject({
 export type Aids = z.infer<typeof Aids>;
 export const NO_AIDS: Aids = { stops: [], watches: [], pins: [] };
 
+/** Which events the trace shows. */
+export const TraceFilter = z.strictObject({
+  /** Calls and returns, as the kernel's function graph. */
+  calls: z.boolean(),
+  tracepoints: z.boolean(),
+  marks: z.boolean(),
+  /** Layers that are left out. */
+  without: z.array(Layer).max(5),
+  /** Part of name, arguments, thread or source, in any case. */
+  text: z.string().max(200),
+});
+export type TraceFilter = z.infer<typeof TraceFilter>;
+/** What stands beside what happened. `took`: how long a call took. */
+export const TraceColumn = z.enum(['moment', 'time', 'cpu', 'layer', 'thread', 'took', 'source']);
+export type TraceColumn = z.infer<typeof TraceColumn>;
+/** Filters of the trace that can be kept. */
+export const MAX_KEPT_FILTERS = 20;
+/** How the trace is shown, in every lab. */
+export const TraceLook = z.strictObject({
+  columns: z.array(TraceColumn).max(TraceColumn.options.length),
+  filter: TraceFilter,
+  /** Filters to come back to. */
+  kept: z.array(TraceFilter).max(MAX_KEPT_FILTERS),
+});
+export type TraceLook = z.infer<typeof TraceLook>;
+export const TRACE_LOOK: TraceLook = {
+  columns: ['moment', 'time', 'layer', 'thread', 'took', 'source'],
+  filter: { calls: false, tracepoints: true, marks: true, without: [], text: '' },
+  kept: [],
+};
+
 export const Theme = z.enum(['system', 'light', 'dark']);
 export const Settings = z.strictObject({
   theme: Theme,
@@ -38,6 +70,7 @@ export const Settings = z.strictObject({
   /** Pane sizes in percent by pane id; the screen decides the ids. */
   panes: z.record(z.string().max(40), z.array(z.number().min(0).max(100)).max(6)),
   aids: Aids,
+  trace: TraceLook,
 });
 export type Settings = z.infer<typeof Settings>;
 

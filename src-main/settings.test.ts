@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { NO_AIDS, type Aids } from './contract';
+import { NO_AIDS, TRACE_LOOK, type Aids } from './contract';
 import { Remembered } from './settings';
 import { temporaryFolder } from './testing/folder';
 
@@ -27,12 +27,13 @@ test('what is changed is there at the next start', () => {
     toured: false,
     panes: { lab: [30, 70] },
     aids: NO_AIDS,
+    trace: TRACE_LOOK,
   });
 });
 
 test('stops, watches and pins are there at the next start; a file that was written before there were any is good', () => {
   const file = join(temporaryFolder(), 'settings.json');
-  const { aids: _none, ...settings } = new Remembered(file, NOON).settings;
+  const { aids: _none, trace: _plain, ...settings } = new Remembered(file, NOON).settings;
   writeFileSync(file, JSON.stringify({ version: 1, settings, open: null, window: null }));
   const first = new Remembered(file, NOON);
   expect([first.news, first.settings.aids]).toEqual([[], NO_AIDS]);
@@ -46,16 +47,6 @@ test('stops, watches and pins are there at the next start; a file that was writt
   };
   first.change({ settings: { ...first.settings, aids } });
   expect(new Remembered(file, NOON).settings.aids).toEqual(aids);
-});
-
-test('somebody new has not seen the tour; whoever has settings of an earlier version needs none', () => {
-  const file = join(temporaryFolder(), 'settings.json');
-  expect(new Remembered(file, NOON).settings.toured).toBe(false);
-  const settings = { theme: 'dark', textScale: 100, reducedMotion: false, panes: {} };
-  writeFileSync(file, JSON.stringify({ version: 1, settings, open: null, window: null }));
-  const remembered = new Remembered(file, NOON);
-  expect(remembered.news).toEqual([]);
-  expect(remembered.settings).toMatchObject({ theme: 'dark', toured: true });
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { Slug } from '../src-lab/slug';
 import { writeAtomic } from './atomic';
-import { Aids, NO_AIDS, Settings } from './contract';
+import { Aids, NO_AIDS, Settings, TRACE_LOOK, TraceLook } from './contract';
 import { writeFaultOf, type News } from './notices';
 
 /** Where the window was, in screen coordinates; the size is the one it has when not maximized. */
@@ -19,8 +19,12 @@ export type WindowPlace = z.infer<typeof WindowPlace>;
 const VERSION = 1;
 const SettingsFile = z.strictObject({
   version: z.literal(VERSION),
-  /** A file of an earlier version has no aids; who has one knows the application. */
-  settings: Settings.extend({ aids: Aids.default(NO_AIDS), toured: z.boolean().default(true) }),
+  /** A file of an earlier version has less; who has one knows the application. */
+  settings: Settings.extend({
+    toured: z.boolean().default(true),
+    aids: Aids.default(NO_AIDS),
+    trace: TraceLook.default(TRACE_LOOK),
+  }),
   /** The lab that is open, by id; null: the home screen. */
   open: Slug.nullable(),
   window: WindowPlace.nullable(),
@@ -36,6 +40,7 @@ const DEFAULTS: SettingsFile = {
     toured: false,
     panes: {},
     aids: NO_AIDS,
+    trace: TRACE_LOOK,
   },
   open: null,
   window: null,

@@ -1,5 +1,5 @@
 import type { FactView, SessionView } from '../src-lab/view';
-import { NO_AIDS } from '../src-main/contract';
+import { NO_AIDS, TRACE_LOOK } from '../src-main/contract';
 import type {
   LabSummary,
   MenuCommand,
@@ -36,6 +36,7 @@ export class App {
     toured: true,
     panes: {},
     aids: NO_AIDS,
+    trace: TRACE_LOOK,
   });
   labs: readonly LabSummary[] | null = $state.raw(null);
   /** What a sandbox can be made of; null: not asked yet, or not known. */

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { NO_AIDS } from '../src-main/contract';
+import { NO_AIDS, TRACE_LOOK } from '../src-main/contract';
 import type { Bridge, Envelope, LabSummary, Notice } from '../src-main/contract';
 import { App } from './app.svelte';
 import { Client } from './bridge';
@@ -13,6 +13,7 @@ const settings = {
   toured: true,
   panes: {},
   aids: NO_AIDS,
+  trace: TRACE_LOOK,
 };
 const started = { version: '1.0.0', platform: 'linux', settings, open: null, notices: [] };
 const summary: LabSummary = {

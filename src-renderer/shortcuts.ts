@@ -47,8 +47,6 @@ export const COMMANDS = {
   pin: 'Pin the chosen field',
   'last-change': 'Last change of the chosen field',
   'next-change': 'Next change of the chosen field',
-  'other-machine': 'The other machine of a comparison',
-  'next-difference': 'Next difference of two machines',
   'next-step': 'Next step of the guide',
   'previous-step': 'Previous step of the guide',
 } as const;
@@ -88,15 +86,13 @@ export const DEFAULT_BINDINGS: Bindings = {
   'last-moment': ['Alt+End'],
   'run-back': ['Alt+Shift+ArrowLeft'],
   'run-on': ['Alt+Shift+ArrowRight'],
-  stops: ['$mod+Shift+s'],
+  stops: ['$mod+Shift+b'],
   'stop-on-event': ['Shift+F4'],
   cause: ['F4'],
   watchpoint: ['F3'],
   pin: ['F2'],
   'last-change': ['F7'],
   'next-change': ['Shift+F7'],
-  'other-machine': ['F4'],
-  'next-difference': ['Shift+F4'],
   'next-step': ['Alt+PageDown'],
   'previous-step': ['Alt+PageUp'],
 };
@@ -135,19 +131,7 @@ export const GROUPS: readonly { readonly name: string; readonly ids: readonly Co
       'stage-as-table',
     ],
   },
-  {
-    name: 'The machine',
-    ids: [
-      'step',
-      'run',
-      'back',
-      'forward',
-      'first-moment',
-      'last-moment',
-      'other-machine',
-      'next-difference',
-    ],
-  },
+  { name: 'The machine', ids: ['step', 'run', 'back', 'forward', 'first-moment', 'last-moment'] },
   {
     name: 'Through the past',
     ids: [

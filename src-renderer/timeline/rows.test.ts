@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { EventView } from '../../src-lab/view';
-import { graphText, NO_FILTER, rowOf, showNs, TraceRows, type TraceFilter } from './rows';
+import { TRACE_LOOK, type TraceFilter } from '../../src-main/contract';
+import { filterText, rowOf, showNs, TraceRows } from './rows';
+
+const NO_FILTER: TraceFilter = { ...TRACE_LOOK.filter, calls: true };
 
 const event = (n: number, type: EventView['type'], rest: Partial<EventView> = {}): EventView => ({
   n,
@@ -29,13 +32,13 @@ const rows = (filter: Partial<TraceFilter>): readonly number[] =>
 
 describe('a filtered trace', () => {
   test('shows actions whatever types are shown', () => {
-    expect(rows({ graph: false, tracepoints: false, marks: false })).toEqual([0]);
-    expect(rows({ graph: false })).toEqual([0, 2, 3]);
+    expect(rows({ calls: false, tracepoints: false, marks: false })).toEqual([0]);
+    expect(rows({ calls: false })).toEqual([0, 2, 3]);
     expect(rows({ marks: false })).toEqual([0, 1, 2, 4]);
   });
 
   test('leaves out layers', () => {
-    expect(rows({ without: new Set(['seam', 'vmm'] as const) })).toEqual([1, 2, 4]);
+    expect(rows({ without: ['seam', 'vmm'] })).toEqual([1, 2, 4]);
   });
 
   test('finds text in name, arguments, thread and source, in any case', () => {
@@ -71,16 +74,19 @@ describe('a filtered trace', () => {
   });
 });
 
-test('calls and returns read as in the function graph of the kernel', () => {
-  expect(graphText(events[1]!)).toEqual({ name: 'kvm_vcpu_ioctl() {', rest: 'vcpu 0' });
-  expect(graphText(events[4]!)).toEqual({ name: '}', rest: 'kvm_vcpu_ioctl = -EINTR' });
-  expect(graphText(events[3]!)).toEqual({ name: 'seamcall', rest: 'TDH.VP.ENTER' });
-});
-
 test('the row of an event is the first at or after it', () => {
   expect([0, 2, 3, 9].map((n) => rowOf([0, 2, 5], n))).toEqual([0, 1, 2, 3]);
 });
 
 test('nanoseconds are grouped by thousands', () => {
   expect([0, 950, 17_450, 1_234_567].map(showNs)).toEqual(['0', '950', '17 450', '1 234 567']);
+});
+
+test('a filter says what it shows', () => {
+  const { filter } = TRACE_LOOK;
+  expect(filterText(filter)).toBe('tracepoints, marks');
+  expect(filterText({ ...filter, text: ' kvm_exit ', without: ['seam', 'guest'] })).toBe(
+    '"kvm_exit": tracepoints, marks, without TDX module and guest',
+  );
+  expect(filterText({ ...filter, tracepoints: false, marks: false })).toBe('actions alone');
 });

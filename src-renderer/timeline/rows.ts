@@ -1,28 +1,10 @@
 import type { EventView } from '../../src-lab/view';
-
-/** Which events a trace shows. */
-export interface TraceFilter {
-  /** Whether calls and returns are shown, as the kernel's function graph. */
-  readonly graph: boolean;
-  readonly tracepoints: boolean;
-  readonly marks: boolean;
-  /** Layers that are left out. */
-  readonly without: ReadonlySet<EventView['layer']>;
-  /** Part of name, text, thread or source, in any case. */
-  readonly text: string;
-}
-
-export const NO_FILTER: TraceFilter = {
-  graph: true,
-  tracepoints: true,
-  marks: true,
-  without: new Set(),
-  text: '',
-};
+import type { TraceFilter } from '../../src-main/contract';
+import { CallGraph } from './graph';
 
 function admits(filter: TraceFilter, event: EventView, needle: string): boolean {
-  if (filter.without.has(event.layer)) return false;
-  if (!filter.graph && (event.type === 'call' || event.type === 'return')) return false;
+  if (filter.without.includes(event.layer)) return false;
+  if (!filter.calls && (event.type === 'call' || event.type === 'return')) return false;
   if (!filter.tracepoints && event.type === 'tracepoint') return false;
   if (!filter.marks && event.type === 'mark') return false;
   if (needle === '') return true;
@@ -39,9 +21,11 @@ function admits(filter: TraceFilter, event: EventView, needle: string): boolean 
  * a replaced event (another `generation`) looks at everything again.
  */
 export class TraceRows {
+  /** What the function graph knows of the rows. */
+  graph = new CallGraph(true);
   #rows: number[] = [];
   #seen = 0;
-  #filter: TraceFilter = NO_FILTER;
+  #filter: TraceFilter | null = null;
   #generation = -1;
 
   /**
@@ -56,6 +40,8 @@ export class TraceRows {
   ): readonly number[] {
     if (generation !== this.#generation || filter !== this.#filter || known < this.#seen) {
       this.#rows = [];
+      // Who looks for a result looks for the return.
+      this.graph = new CallGraph(filter.text.trim() === '');
       this.#seen = 0;
       this.#filter = filter;
       this.#generation = generation;
@@ -63,22 +49,11 @@ export class TraceRows {
     const needle = filter.text.trim().toLowerCase();
     for (let n = this.#seen; n < known; n++) {
       const one = event(n);
-      if (one !== undefined && admits(filter, one, needle)) this.#rows.push(n);
+      // Every event counts for the graph, also one that is not shown.
+      if (one !== undefined && this.graph.add(one) && admits(filter, one, needle)) this.#rows.push(n);
     }
     this.#seen = known;
     return this.#rows;
-  }
-}
-
-/** How a row of the function graph reads: what stands before its name, the name, and what follows. */
-export function graphText({ type, name, text }: EventView): { readonly name: string; readonly rest: string } {
-  switch (type) {
-    case 'call':
-      return { name: `${name}() {`, rest: text };
-    case 'return':
-      return { name: '}', rest: `${name} = ${text}` };
-    default:
-      return { name, rest: text };
   }
 }
 
@@ -97,4 +72,23 @@ export function rowOf(rows: readonly number[], n: number): number {
 /** Nanoseconds with thin groups: `17 450`. */
 export function showNs(ns: number): string {
   return String(ns).replace(/\B(?=(\d{3})+$)/g, ' ');
+}
+
+const LAYER_WORDS: Readonly<Record<EventView['layer'], string>> = {
+  guest: 'guest',
+  seam: 'TDX module',
+  kvm: 'KVM',
+  vmm: 'VMM',
+  hardware: 'hardware',
+};
+
+/** A filter in words, as the list of kept ones names it: `"kvm_exit": tracepoints, marks, without guest`. */
+export function filterText({ calls, tracepoints, marks, without, text }: TraceFilter): string {
+  const types = [calls && 'calls', tracepoints && 'tracepoints', marks && 'marks'].filter(
+    (type) => type !== false,
+  );
+  const left =
+    without.length === 0 ? '' : `, without ${without.map((layer) => LAYER_WORDS[layer]).join(' and ')}`;
+  const needle = text.trim() === '' ? '' : `"${text.trim()}": `;
+  return `${needle}${types.length === 0 ? 'actions alone' : types.join(', ')}${left}`;
 }
