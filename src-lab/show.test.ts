@@ -60,6 +60,7 @@ describe('what the screen is told', () => {
     expect(msi.params.map(({ name, type, default: value }) => [name, type, value])).toEqual([
       ['vm', 'vm', null],
       ['dest', 'integer', null],
+      ['dest_mode', 'choice', null],
       ['delivery_mode', 'choice', null],
       ['vector', 'integer', '0'],
       ['trigger_mode', 'choice', 'EDGE'],

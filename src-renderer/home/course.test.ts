@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { LabSummary } from '../../src-main/contract';
-import { courseScore, nextLab, progressText } from './course';
+import { courseScore, minutesLeft, nextLab, progressText, timeText } from './course';
 
 const lab = (number: number, settled: number | null, complete = false): LabSummary => ({
   id: `lab-${number}`,
@@ -33,4 +33,15 @@ test('a lab says how it stands', () => {
 
 test('the score of the course counts labs that were not begun with nothing', () => {
   expect(courseScore([lab(1, 5), lab(2, null)])).toEqual({ earned: 10, points: 20 });
+});
+
+test('the time left counts what is not settled', () => {
+  expect(minutesLeft([lab(1, 5, true), lab(2, 1), lab(3, null)])).toBe(16 + 20);
+  expect([1, 45, 60, 120, 200].map(timeText)).toEqual([
+    '1 minute',
+    '45 minutes',
+    '1 hour',
+    '2 hours',
+    '3 h 20 min',
+  ]);
 });

@@ -29,3 +29,22 @@ export function courseScore(labs: readonly LabSummary[]): {
     points: labs.reduce((sum, { points }) => sum + points, 0),
   };
 }
+
+/**
+ * Minutes that the labs ask of who has not done them: of one under way, the share of its checkpoints that are not settled.
+ */
+export function minutesLeft(labs: readonly LabSummary[]): number {
+  const left = labs.map(({ minutes, progress, checkpoints }) => {
+    if (progress === null) return minutes;
+    return progress.complete ? 0 : minutes * (1 - progress.settled / Math.max(1, checkpoints));
+  });
+  return Math.round(left.reduce((sum, minutes) => sum + minutes, 0));
+}
+
+/** `40 minutes`, `3 hours`, `3 h 20 min`. */
+export function timeText(minutes: number): string {
+  if (minutes < 60) return minutes === 1 ? '1 minute' : `${minutes} minutes`;
+  const [hours, rest] = [Math.floor(minutes / 60), minutes % 60];
+  if (rest === 0) return hours === 1 ? '1 hour' : `${hours} hours`;
+  return `${hours} h ${rest} min`;
+}
