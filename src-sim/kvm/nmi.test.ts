@@ -79,7 +79,7 @@ describe('an NMI for a TD vCPU', () => {
     expect(bench.shows('td.vcpu0.guest.nmis')).toBe('1');
   });
 
-  test('tdx:NMI-14: a halted vCPU sleeps although the module still holds PEND_NMI', () => {
+  test('tdx:NMI-14, TDXM-NMI-11: a halted vCPU sleeps although the module still holds PEND_NMI', () => {
     const bench = staying();
     bench.does(msiNmi('td'));
     bench.does(msiNmi('td'));
@@ -151,7 +151,7 @@ describe('a host NMI while a TD runs', () => {
     [false, false, 'nests', ['cpu 1 harmless']],
     [false, true, 'nests', ['cpu 1 FRED entry corrupted']],
   ])(
-    'tdx:NMI-26: fixed module %s, FRED %s: a second NMI during the handler %s',
+    'tdx:NMI-26, TDXM-NMI-19: fixed module %s, FRED %s: a second NMI during the handler %s',
     (module_nmi_fix, fred, _how, nested) => {
       const bench = staying({ module_nmi_fix, fred });
       toHandler(bench);

@@ -123,7 +123,7 @@ describe('leaves that KVM serves itself', () => {
 });
 
 describe('MSRs', () => {
-  test('PI-33: what the processor virtualizes causes no exit and no #VE', () => {
+  test('PI-33, TDXM-APIC-6: what the processor virtualizes causes no exit and no #VE', () => {
     const bench = running();
     const from = bench.mark;
     bench.does({ guest: 'WRMSR', ...td, msr: 0x808, value: 0x20 });
@@ -139,7 +139,7 @@ describe('MSRs', () => {
   });
 
   test.each([0x800, 0x801, 0x804, 0x807, 0x829, 0x82e, 0x831, 0x840, 0x8ff])(
-    'PI-33: MSR %i is #GP in the guest',
+    'PI-33, TDXM-APIC-8: MSR %i is #GP in the guest',
     (msr) => {
       const bench = running();
       const from = bench.mark;

@@ -27,7 +27,7 @@ describe('what becomes of a VM exit', () => {
     ['TDXM-EXIT-9', { host: 'IRQ', ...td }, '0x0000000000000001'],
     ['TDXM-EXIT-10', { guest: 'TRIPLE_FAULT', ...td }, '0x4000000100000002'],
     ['TDXM-EXIT-11', { host: 'INIT', ...td }, '0x0000000000000003'],
-    ['TDXM-EXIT-12', vmexit(4), '0x6000000200000004'],
+    ['TDXM-EXIT-5, TDXM-EXIT-12', vmexit(4), '0x6000000200000004'],
     ['TDXM-EXIT-13', vmexit(5), '0x6000000200000005'],
     ['TDXM-EXIT-14', { host: 'SMI', ...td }, '0x0000000000000006'],
     ['TDXM-EXIT-15', vmexit(6, { qualification: 1 }), '0x6000000500000006'],
@@ -41,6 +41,8 @@ describe('what becomes of a VM exit', () => {
     ['TDXM-EXIT-40, TDXM-APIC-4', vmexit(45), '0x600000020000002d'],
     ['TDXM-EXIT-41', vmexit(46), '0x600000020000002e'],
     ['TDXM-EXIT-50', vmexit(69), '0x6000000200000045'],
+    ['TDXM-EXIT-42', { guest: 'TOUCH', ...td, page: 3, access: 'accept' }, '0x0000000000000030'],
+    ['TDXM-EXIT-43', vmexit(49), '0x0000000000000031'],
     ['TDXM-EXIT-52', vmexit(74), '0x000000000000004a'],
     ['TDXM-EXIT-53', vmexit(75), '0x000000000000004b'],
     ['TDXM-EXIT-53', vmexit(75, { qualification: 1 }), '0x600000020000004b'],
@@ -99,6 +101,14 @@ describe('what becomes of a VM exit', () => {
     bench.does(action);
     expect(bench.events('kvm_exit')).toEqual([]);
     expect(bench.shows('td.vcpu0.thread.status')).toBe('idle');
+  });
+
+  test('TDXM-EXIT-33: an entry that fails for a list of MSRs, which there is not, is the end of the module', () => {
+    const bench = new Bench({ vms: { td: 1 } });
+    bench.does({ boot: 'td', vm: 'td', vcpus: 1, run: false });
+    bench.does({ host: 'ENTRY_FAILURE', ...td, reason: 'MSR_LOAD_FAIL' });
+    expect(bench.does({ vmm: 'KVM_RUN', ...td })).toBe('unmodelled');
+    expect(bench.events('kvm_exit')).toEqual([]);
   });
 
   test('TDXM-EXIT-1, TDXM-EXIT-2: once the TD is fatal, every exit of its other vCPUs becomes NON_ACCESSIBLE with its own reason', () => {
@@ -367,7 +377,7 @@ describe('TDH.VP.ENTER', () => {
     ]);
   });
 
-  test('TDXM-EPT-4: an access to a page that is only PENDING exits with type 6', () => {
+  test('TDXM-EPT-4, TDXM-EPT-5, TDXM-NUM-6: an access to a page that is not there exits with type 0, one to a PENDING page with type 6', () => {
     const bench = running();
     bench.does({ guest: 'TOUCH', ...td, page: 3 });
     expect(bench.events('kvm_exit').map((text) => /info2 (\w+)/.exec(text)?.[1])).toEqual(['0x0', '0x6']);
