@@ -1,4 +1,4 @@
-import { chromium } from '@playwright/test';
+import { chromium, type Page } from '@playwright/test';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,8 +17,19 @@ interface Start {
   readonly memory: number;
 }
 
-/** Starts Electron on a folder, waits for the first content, measures, ends it. */
-async function start(executable: string, folder: string): Promise<Start> {
+/** An Electron that runs: its window, its main process, and when it was started, in milliseconds since 1970. */
+export interface Running {
+  readonly page: Page;
+  readonly pid: number;
+  readonly spawned: number;
+}
+
+/** Starts Electron on a folder with a home of its own, and ends it when `use` is through. */
+export async function running<T>(
+  executable: string,
+  folder: string,
+  use: (app: Running) => Promise<T>,
+): Promise<T> {
   const home = mkdtempSync(join(tmpdir(), 'seamlab-bench-'));
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const spawned = Date.now();
@@ -34,6 +45,20 @@ async function start(executable: string, folder: string): Promise<Start> {
   try {
     const browser = await chromium.connectOverCDP(await debuggerUrl(child));
     const page = browser.contexts()[0]!.pages()[0] ?? (await browser.contexts()[0]!.waitForEvent('page'));
+    const result = await use({ page, pid: child.pid!, spawned });
+    await browser.close();
+    return result;
+  } finally {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    process.kill(-child.pid!, 'SIGKILL');
+    await ended;
+    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
+  }
+}
+
+/** Starts Electron on a folder, waits for the first content, measures, ends it. */
+const start = (executable: string, folder: string): Promise<Start> =>
+  running(executable, folder, async ({ page, pid, spawned }) => {
     const paint = await page.evaluate(
       () =>
         new Promise<number>((resolve) => {
@@ -46,16 +71,8 @@ async function start(executable: string, folder: string): Promise<Start> {
         }),
     );
     await page.waitForLoadState('load');
-    const memory = proportionalSetSize(child.pid!);
-    await browser.close();
-    return { paint: paint - spawned, memory };
-  } finally {
-    const ended = new Promise((resolve) => child.once('exit', resolve));
-    process.kill(-child.pid!, 'SIGKILL');
-    await ended;
-    rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
-  }
-}
+    return { paint: paint - spawned, memory: proportionalSetSize(pid) };
+  });
 
 function debuggerUrl(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -3,6 +3,7 @@ import { num, record, type Ref } from '../src-sim/machine/layout';
 import { header, Machine, thread } from '../src-sim/machine/machine';
 import { routine } from '../src-sim/machine/routine';
 import { ActionSchema, type Action } from '../src-sim/scenario/action';
+import { StopSeeker } from '../src-sim/scenario/stop';
 import { Timeline } from '../src-sim/timeline';
 import { atMost, median, noted, ratio, type Figure } from './ratio';
 
@@ -144,9 +145,13 @@ function travel(): Figure[] {
     timed(back, () => t.jump(moment - 1));
     timed(forward, () => t.jump(moment));
   }
+  const never = new StopSeeker([{ becomes: { path: 'td.vcpu1.mp_state', is: 'HALTED' } }]);
+  const search: number[] = [];
+  for (let i = 0; i < 5; i++) timed(search, () => t.past.previous(never, 100_000));
   const p99 = [...jump].sort((a, b) => a - b)[Math.floor(jump.length * 0.99)]!;
   return [
     atMost('jump to any of 300,000 past steps, 99th percentile', p99, 50, 'ms'),
+    atMost('search back over 100,000 steps for what never happened', median(search), 1_000, 'ms'),
     noted('a step back to a step forward', median(back) / median(forward), 'times'),
   ];
 }

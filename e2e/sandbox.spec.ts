@@ -47,10 +47,13 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
   await learner.reach(page.getByLabel('Name of VM 1'));
   await learner.press('Control+a', 'Delete');
   await page.keyboard.type('td');
+  await learner.reach(page.getByLabel('State of VM 1 when you begin'));
+  await learner.press('Home');
   await press('Build it');
   const notebook = page.getByRole('region', { name: 'Notebook' });
   await expect(notebook.getByRole('heading', { level: 2 })).toHaveText('td with 2 vCPUs');
 
+  await learner.command('boot td vm=td');
   await learner.command('vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=INIT');
   await expect(notebook.getByText('KVM_SIGNAL_MSI')).toBeVisible();
   await learner.press('Alt+ArrowLeft');
@@ -71,8 +74,43 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
   await second.reach(again.page.getByRole('button', { name: 'Save as a scenario…' }));
   await second.press('Enter');
   await expect(again.page.getByRole('region', { name: 'Notices' })).toContainText('npx seamlab run');
+  await again.page.getByRole('button', { name: /^Dismiss: The scenario/ }).click();
   const [file = ''] = readdirSync(again.exports);
   const read = parseScenario(readFileSync(join(again.exports, file), 'utf8'));
   const { machine } = await again.call('lab.open', { lab: 'sandbox' });
   expect(read.ok && runScenario(read.value).hash).toBe(machine.hash);
+
+  // By mouse: the same once more, beside another design.
+  await again.page.getByRole('button', { name: 'Compare with…' }).click();
+  const dialog = again.page.getByRole('dialog', { name: 'Compare with another design' });
+  await dialog.getByLabel('apicv_v1').check();
+  await looked(again, 'compare with');
+  await dialog.getByRole('button', { name: 'Compare', exact: true }).click();
+  const b = again.page.getByRole('region', { name: 'Machine B: apicv_v1' });
+  await expect(again.page.getByRole('region', { name: 'Machine A: as upstream' })).toContainText('≠');
+  await expect(b).toContainText('≠');
+
+  // By keyboard: from difference to difference, and from one machine to the other.
+  const shown = again.page.getByRole('group', { name: 'Machine shown' });
+  await second.press('Control+Shift+d');
+  await expect(b).toContainText('first difference here');
+  await second.press('Control+Shift+m');
+  await expect(shown.getByRole('radio', { name: 'B apicv_v1' })).toBeChecked();
+  await again.page
+    .getByText(/first difference: /)
+    .first()
+    .click();
+  await expect(again.page.getByRole('table', { name: 'Differs now' })).toBeVisible();
+  await looked(again, 'compare');
+  await again.resize(1280, 800);
+  await expect(again.page.getByRole('group', { name: 'Threads and lanes' })).toHaveCount(2);
+  await looked(again, 'compare 1280');
+  await again.page
+    .getByText(/first difference: /)
+    .first()
+    .click();
+  await again.resize(960, 640);
+  await looked(again, 'compare 960');
+  await again.resize(1920, 1080);
+  await looked(again, 'compare 1920');
 });

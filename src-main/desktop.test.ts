@@ -29,6 +29,7 @@ const step: Input = {
   kind: 'act',
   action: { vmm: 'KVM_CREATE_VM', vm: 'td', type: 'KVM_X86_TDX_VM' },
 };
+const question = { ask: 'hit', stops: [{ event: { event: 'KVM_CREATE_VM' } }], from: 9, back: true };
 const answer = (value: string): Input => ({ kind: 'answer', checkpoint: 'created', answer: value });
 
 /** The application without Electron: real worker, real database, real files. */
@@ -191,6 +192,23 @@ describe('a lab', () => {
     await get('lab.close', {});
     expect((await begin()).open).toBeNull();
     expect(await call('lab.input', { session, input: step })).toMatchObject({ ok: false, code: 'not_open' });
+    expect(await call('lab.ask', { session, question })).toMatchObject({ ok: false, code: 'not_open' });
+  });
+
+  test('answers questions about the past without an input, also after the simulator was lost', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const { open, get, input, supervisor } = start(where);
+    const { session } = await open();
+    await input(session, step);
+    const before = await get('lab.ask', { session, question });
+    expect(before).toMatchObject({
+      ask: 'hit',
+      hit: { moment: 1, say: expect.stringContaining('Moment 1:') },
+    });
+    supervisor.cancel();
+    expect(await get('lab.ask', { session, question })).toEqual(before);
+    expect((await open()).inputs).toBe(1);
   });
 
   test('whose content changed begins anew; the learner is told and the attempt stays exportable', async () => {
@@ -480,6 +498,18 @@ describe('an export', () => {
     expect(readdirSync(exports)).toHaveLength(2);
     expect(codes(sent('notice') as { id: string }[])).toEqual(['exported']);
   });
+});
+
+test('a picture is written where the learner wants it, whole', async () => {
+  const { get, exports } = start(folders());
+  const picture = {
+    kind: 'picture',
+    name: 'posting-moment-7',
+    content: '<svg xmlns="x"><text>PIR</text></svg>',
+  };
+  const { file } = await get<{ file: string }>('file.save', picture);
+  expect(file).toBe(join(exports, 'seamlab-posting-moment-7.svg'));
+  expect(readFileSync(file, 'utf8')).toBe(picture.content);
 });
 
 test('an export that cannot be written says so and changes nothing', async () => {

@@ -69,6 +69,17 @@ describe('the one door', () => {
     }
   });
 
+  test.each([
+    ['that runs something', { content: '<svg onload="x()"></svg>' }],
+    ['with a script', { content: '<svg ><script>x()</script></svg>' }],
+    ['that is none', { content: '<html></html>' }],
+    ['whose name leads elsewhere', { name: '../picture' }],
+  ])('refuses to save a picture %s', async (_, change) => {
+    const { call } = door({ 'file.save': notCalled });
+    const picture = { kind: 'picture', name: 'posting', content: '<svg ></svg>', ...change };
+    expect(await call('file.save', picture)).toMatchObject({ ok: false, code: 'bad_params' });
+  });
+
   test('logs what was wrong without what was sent', async () => {
     const { call, logged } = door({});
     await call('lab.open', { lab: 'Something Private' });

@@ -49,6 +49,16 @@ test('stops, watches and pins are there at the next start; a file that was writt
   expect(new Remembered(file, NOON).settings.aids).toEqual(aids);
 });
 
+test('somebody new has not seen the tour; whoever has settings of an earlier version needs none', () => {
+  const file = join(temporaryFolder(), 'settings.json');
+  expect(new Remembered(file, NOON).settings.toured).toBe(false);
+  const settings = { theme: 'dark', textScale: 100, reducedMotion: false, panes: {} };
+  writeFileSync(file, JSON.stringify({ version: 1, settings, open: null, window: null }));
+  const remembered = new Remembered(file, NOON);
+  expect(remembered.news).toEqual([]);
+  expect(remembered.settings).toMatchObject({ theme: 'dark', toured: true });
+});
+
 test.each([
   '',
   '{',

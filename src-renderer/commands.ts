@@ -127,6 +127,14 @@ export function commandsOf(app: App): Readonly<Record<CommandId, Command>> {
     pin: onField((lab, path) => lab.stops.pin(path)),
     'last-change': onField((lab, path) => lab.stops.lastChange(path)),
     'next-change': onField((lab, path) => lab.stops.nextChange(path)),
+    'other-machine': inLab(
+      (lab) => lab.look(lab.viewed === 'a' ? 'b' : 'a'),
+      (lab) => lab.other !== null,
+    ),
+    'next-difference': inLab(
+      (lab) => lab.jump(lab.nextDifference ?? lab.machine.moment),
+      (lab) => lab.nextDifference !== null,
+    ),
     'next-step': inLab(
       (lab) => lab.goTo(lab.nextStep!.id),
       (lab) => lab.nextStep !== undefined && lab.isReachable(lab.nextStep.id),

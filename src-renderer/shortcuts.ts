@@ -47,6 +47,8 @@ export const COMMANDS = {
   pin: 'Pin the chosen field',
   'last-change': 'Last change of the chosen field',
   'next-change': 'Next change of the chosen field',
+  'other-machine': 'The other machine of a comparison',
+  'next-difference': 'Next difference of two machines',
   'next-step': 'Next step of the guide',
   'previous-step': 'Previous step of the guide',
 } as const;
@@ -93,6 +95,8 @@ export const DEFAULT_BINDINGS: Bindings = {
   pin: ['F2'],
   'last-change': ['F7'],
   'next-change': ['Shift+F7'],
+  'other-machine': ['$mod+Shift+m'],
+  'next-difference': ['$mod+Shift+d'],
   'next-step': ['Alt+PageDown'],
   'previous-step': ['Alt+PageUp'],
 };
@@ -131,7 +135,19 @@ export const GROUPS: readonly { readonly name: string; readonly ids: readonly Co
       'stage-as-table',
     ],
   },
-  { name: 'The machine', ids: ['step', 'run', 'back', 'forward', 'first-moment', 'last-moment'] },
+  {
+    name: 'The machine',
+    ids: [
+      'step',
+      'run',
+      'back',
+      'forward',
+      'first-moment',
+      'last-moment',
+      'other-machine',
+      'next-difference',
+    ],
+  },
   {
     name: 'Through the past',
     ids: [

@@ -8,6 +8,7 @@ import type { AidCommand } from '../stops/command';
 import { Stops, type Found, type Hit, type Question } from '../stops/stops.svelte';
 import { Console } from '../timeline/console.svelte';
 import type { Vocabulary } from '../timeline/command';
+import { momentsOf, nextOf } from './compare';
 import { MachineState } from './machine.svelte';
 
 export type Input = Params<'lab.input'>['input'];
@@ -220,7 +221,9 @@ export class LabState {
       return false;
     }
     this.refused = null;
-    if (input.kind !== 'jump') this.event = reply.halted?.event ?? null;
+    const { halted } = reply;
+    const isHere = halted?.on === undefined || halted.on === this.machine.compare?.viewed;
+    if (input.kind !== 'jump') this.event = isHere ? (halted?.event ?? null) : null;
     this.stops.moved(reply.halted, input.kind === 'jump' ? 'jump' : branches ? 'branch' : 'more');
     this.#outside.say(reply.halted === null ? this.#sentence(input) : sayHalt(reply.halted));
     return true;
@@ -274,6 +277,13 @@ export class LabState {
     const { machine, other } = this;
     if (other === null) return null;
     return this.viewed === 'a' ? { a: machine, b: other } : { a: other, b: machine };
+  }
+
+  /** Moment of the next difference of two machines; null where there is none. */
+  get nextDifference(): number | null {
+    const { compare, moment } = this.machine;
+    if (compare === null) return null;
+    return nextOf(momentsOf(compare.viewed, compare.differences, this.notebook), moment);
   }
 
   #showOther(delta: InputReply['other'], staysOnLine: boolean): void {

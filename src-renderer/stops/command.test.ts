@@ -60,6 +60,8 @@ describe('commands of stops and watches', () => {
     ['run-back now', 'stands alone'],
     ['cause first', 'whole number'],
     ['pin', 'Which state path'],
+    [`stop changes=${'a'.repeat(90)}`, 'longer or other'],
+    ['stop event=kvm_exit type=fish', 'longer or other'],
   ])('%s is refused, and keeps standing', (line, message) => {
     const parsed = parseAid(line, vocabulary);
     expect(parsed?.ok === false && parsed.error.message).toContain(message);

@@ -1,5 +1,5 @@
 import type { EventView } from '../../src-lab/view';
-import type { Aids } from '../../src-main/contract';
+import { Aids } from '../../src-main/contract';
 import type { CommandError, Completion, Span, Vocabulary } from '../timeline/command';
 import { nearest } from '../timeline/nearest';
 
@@ -57,6 +57,20 @@ const fail = ({ from, to }: Span, message: string, near: readonly string[] = [])
 
 /** Reads such a command. Null: the line is none of these, but an input. Names of the machine are checked by whoever knows it. */
 export function parseAid(line: string, vocabulary: Vocabulary): AidParsed | null {
+  const read = readAid(line, vocabulary);
+  if (read?.ok !== true || fits(read.command)) return read;
+  return fail({ from: 0, to: line.length }, 'A name or a value in it is longer or other than any can be.');
+}
+
+/** Whether main would keep it. */
+function fits(command: AidCommand): boolean {
+  const { stops, watches, pins } = Aids.shape;
+  if (command.word === 'stop') return stops.element.shape.stop.safeParse(command.stop).success;
+  if (command.word === 'watch') return watches.element.safeParse(command.watch).success;
+  return !('path' in command) || pins.element.safeParse(command.path).success;
+}
+
+function readAid(line: string, vocabulary: Vocabulary): AidParsed | null {
   const [first, ...rest] = tokensOf(line);
   const word = first?.value.toLowerCase();
   if (word === undefined || first!.key !== null || !Object.hasOwn(AID_WORDS, word)) return null;

@@ -274,17 +274,16 @@ export class Stops {
       this.#asked = null;
       return;
     }
-    const standing = await ask({
-      ask: 'standing',
-      stops: aids.stops.map(({ stop }) => stop),
-      watches: aids.watches,
-    });
-    if (standing?.ask === 'standing') {
+    const { generation, last } = machine;
+    const key = JSON.stringify(aids.stops);
+    // Another moment changes what is watched, and nothing about stops.
+    if (aids.watches.length > 0 || this.#asked?.key !== key) {
+      const stops = aids.stops.map(({ stop }) => stop);
+      const standing = await ask({ ask: 'standing', stops, watches: aids.watches });
+      if (standing?.ask !== 'standing') return;
       this.#unknown = standing.stops;
       this.#watched = standing.watches;
     }
-    const { generation, last } = machine;
-    const key = JSON.stringify(active);
     const grown =
       this.#asked?.key === key && this.#asked.generation === generation && last >= this.#asked.last;
     if (active.length === 0) this.#marks = [];

@@ -3,7 +3,7 @@ import { thread, type Machine } from '../machine/machine';
 import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
-import { pi_desc, POSTED_INTR_VECTOR } from '../platform/posted_intr';
+import { pi_desc, posted_intr_vmcs, POSTED_INTR_VECTOR } from '../platform/posted_intr';
 import {
   guestOf, guestStateOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcs_guest_state, vmcsOf,
 } from '../kvm/kvm_host'; // prettier-ignore
@@ -162,7 +162,7 @@ export const guest_run = routine(
         return m.ret(EXIT_INTERRUPT_WINDOW);
       const vector = pcpu.irr.highest(m, here);
       if (vector < 0) return at.execute;
-      if (vector !== POSTED_INTR_VECTOR) {
+      if (!isNotification(m, vcpu, vector)) {
         kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_EXTERNAL + vector);
         return m.ret(EXIT_EXTERNAL_INTERRUPT);
       }
@@ -298,6 +298,13 @@ const leave = (m: Machine, reason: number, next: number): number => (reason < 0 
 function iret(m: Machine, vcpu: Ref): void {
   guest_cpu.in_nmi.set(m, guestOf(vcpu), 0);
   m.emit(guest_iret, kvm_vcpu.id.get(m, vcpu));
+}
+
+/** The vector that makes the processor look into the PIR: of a TD the one in its VMCS, while posting is on. @source TDXM-MODE-13, TDXM-MODE-14 */
+function isNotification(m: Machine, vcpu: Ref, vector: number): boolean {
+  if (!is_td_vcpu(m, vcpu)) return vector === POSTED_INTR_VECTOR;
+  const ofTd = tdvps.vmcs.at(tdvpsOf(vcpu));
+  return posted_intr_vmcs.pin_bit.get(m, ofTd) === 1 && posted_intr_vmcs.nv.get(m, ofTd) === vector;
 }
 
 /** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source tdx:NMI-10, x86:VMX-2 */

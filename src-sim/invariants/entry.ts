@@ -9,7 +9,7 @@ import { vcpu_enter_guest } from '../kvm/x86';
 import type { Ref } from '../machine/layout';
 import { thread } from '../machine/machine';
 import { E } from '../machine/routine';
-import { tdr } from '../seam/tdx_module';
+import { tdr, tdvps } from '../seam/tdx_module';
 import { tdh_vp_enter } from '../seam/vp_enter';
 import { invariant } from './invariant';
 import { at, type Look } from './look';
@@ -73,12 +73,13 @@ export const entry = [
     'td_vcpu',
     'nothing_enters_a_fatal_td',
     'tdx:INV-16, TDXM-INV-21',
-    'Once the module has marked a TD fatal, no vCPU of it begins to execute guest code.',
+    'Once the module has marked a TD fatal, no vCPU of it begins to execute guest code, unless its checks were done before.',
     (look, vcpu) => {
       const { m, before } = look;
       if (!tdr.fatal.get(before, host.moduleOf(host.kvmOf(m, vcpu)))) return true;
       const t = threadOf(look, vcpu);
-      return look.isIn(before, t, guest_run, vcpu) || !look.isIn(m, t, guest_run, vcpu);
+      const checked = tdvps.shared.get(before, host.tdvpsOf(vcpu)) === 1; // TDXM-MC-9
+      return checked || look.isIn(before, t, guest_run, vcpu) || !look.isIn(m, t, guest_run, vcpu);
     },
   ),
   invariant(

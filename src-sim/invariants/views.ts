@@ -175,12 +175,12 @@ export const views = [
     'td_vcpu',
     'refused_entry_changes_nothing',
     'TDXM-INV-29',
-    'A TDH.VP.ENTER that is refused leaves what the module keeps of the vCPU as it was.',
+    'A TDH.VP.ENTER that is refused leaves what the module keeps of the vCPU as it was, but for the CPU it belongs to.',
     (look, vcpu) => {
       if (!look.did(CHECK) || look.word(0) !== vcpu || look.goesOnAt(COMMIT)) return true;
       const from = host.tdvpsOf(vcpu) as number;
       for (let i = from; i < from + tdvps.info.size; i++)
-        if (look.m.u8[i] !== look.before.u8[i]) return false;
+        if (i !== from + tdvps.assoc.byte && look.m.u8[i] !== look.before.u8[i]) return false;
       return true;
     },
   ),

@@ -35,7 +35,7 @@ const NV_UNSET = 0xffff;
 /** VMCS encodings that TDX_TD_VMCS_FIELD_NOT_INITIALIZED names. @source TDXM-APIC-11 */
 const VMCS_POSTED_INTR_NV = 0x0002;
 const VMCS_POSTED_INTR_DESC_ADDR = 0x2016;
-/** Bits 63 to 46 of a physical address: beyond MAXPA, or a private key id. */
+/** Bits 63 to 46 of a physical address: beyond MAXPA, or a private key id. @source TDXM-APIC-10 */
 const NOT_SHARED_MEMORY = 0xffff_c000;
 
 /** A number of up to 32 bits that can only be read. */
@@ -59,7 +59,7 @@ const FIELDS: Readonly<Record<Exclude<TdvpsField, 'UNKNOWN'>, VcpuField>> = {
     read: (m, vcpu) => halves(m, posted_intr_vmcs.desc_addr, vmcsOf(vcpu)),
     writable: [ALL_ONES, ALL_ONES],
     write(m, vcpu, hi, lo) {
-      const usable = (hi & NOT_SHARED_MEMORY) === 0 && (lo & 0x3f) === 0; // TDXM-APIC-10
+      const usable = (hi & NOT_SHARED_MEMORY) === 0 && (lo & 0x3f) === 0; // 64-byte alignment: TDXM-APIC-10
       if (!usable) return refuse(m, 'METADATA_FIELD_VALUE_NOT_VALID');
       posted_intr_vmcs.desc_addr.set(m, vmcsOf(vcpu), hi, lo);
       return true;

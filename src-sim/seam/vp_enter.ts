@@ -249,7 +249,7 @@ export const tdh_vp_enter = routine(
       if (status === 'SUCCESS') tdvps.state.set(m, ref, tdx.VCPU_READY);
       else if (status === 'NON_RECOVERABLE_VCPU') tdvps.state.set(m, ref, tdx.VCPU_DISABLED);
       const byTdvmcall = status === 'SUCCESS' && reason === EXIT_TDCALL;
-      if (how !== NOT_ACCESSIBLE) tdvps.last_exit_vmcall.set(m, ref, byTdvmcall ? 1 : 0); // TDXM-MC-7
+      tdvps.last_exit_vmcall.set(m, ref, byTdvmcall ? 1 : 0);
       if (reason === 0 && status === 'SUCCESS' && !variant.module_nmi_fix.get(m, variantRef(m))) {
         pcpu.nmi_blocked.set(m, here, 0); // the bug of older modules: tdx:NMI-25
       }
