@@ -1,7 +1,11 @@
+import { tick } from 'svelte';
+
 /** Sizes of the picture that are offered; 1 is as designed. */
 export const ZOOMS = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.25, 1.5, 2] as const;
 const [SMALLEST] = ZOOMS;
 const LARGEST = ZOOMS.at(-1)!;
+/** Times that the picture is drawn to find the size at which it fits. */
+const TRIES = 3;
 
 /** The size next to `zoom` in one direction; itself at the end. */
 export function nextZoom(zoom: number, by: 1 | -1): number {
@@ -57,10 +61,15 @@ export class Viewport {
     place.scrollTo({ left: 0, top: 0 });
   }
 
-  /** So that everything is in view, as far as the sizes go. */
-  fit(place: HTMLElement): void {
-    const needs = { width: place.scrollWidth, height: place.scrollHeight };
-    this.zoom = fitting(this.zoom, needs, { width: place.clientWidth, height: place.clientHeight });
+  /** So that everything is in view, as far as the sizes go. What keeps its size is only known when it is drawn again. */
+  async fit(place: HTMLElement): Promise<void> {
+    for (let i = 0; i < TRIES; i++) {
+      const needs = { width: place.scrollWidth, height: place.scrollHeight };
+      const room = { width: place.clientWidth, height: place.clientHeight };
+      if (i > 0 && needs.width <= room.width && needs.height <= room.height) break;
+      this.zoom = fitting(this.zoom, needs, room);
+      await tick();
+    }
     place.scrollTo({ left: 0, top: 0 });
   }
 
@@ -78,7 +87,7 @@ export class Viewport {
       '=': () => this.change(place, 1),
       '-': () => this.change(place, -1),
       '0': () => this.reset(place),
-      '1': () => this.fit(place),
+      '1': () => void this.fit(place),
       f: () => (this.follows = !this.follows),
     };
     const run = keys[event.key];
