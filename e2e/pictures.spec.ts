@@ -36,6 +36,7 @@ const SCREENS: readonly (readonly [string, (app: Seamlab) => Promise<unknown>])[
 ];
 
 test('the main screens look as they were approved, in both themes', async ({ app }) => {
+  await expect(app.page.getByRole('heading', { level: 1 })).toBeVisible();
   await app.resize(WINDOW.width, WINDOW.height);
   for (const [name, go] of SCREENS) {
     await go(app);
