@@ -113,4 +113,12 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
   await looked(again, 'compare 960');
   await again.resize(1920, 1080);
   await looked(again, 'compare 1920');
+  await again.call('settings.set', { textScale: 200 });
+  await again.page.reload();
+  await again.resize(1280, 800);
+  await expect(shown).toBeVisible();
+  await looked(again, 'compare 200');
+  await second.press('Control+Shift+s');
+  await expect(again.page.getByRole('button', { name: /^Continue with/ })).toBeVisible();
+  await looked(again, 'sandbox 200');
 });
