@@ -89,10 +89,7 @@ describe('refused, with its place', () => {
   }); // prettier-ignore
 
   test('a fact that nobody knows, in its words', () => {
-    const known = { 'INIT-3': { fact: '', source: '' } };
-    expect(checkLab(files(), known).issues.map(printIssue).join('\n')).toContain(
-      'The fact "INIT-3" has no words.',
-    );
+    expect(checkLab(files(), {}).issues.map(printIssue).join('\n')).toContain('There is no fact "INIT-3".');
   });
 });
 

@@ -386,10 +386,11 @@ const Reason = z.string().trim().min(1).max(200);
 
 /** A fact of the references, in our own words. */
 export const Fact = z.strictObject({
-  fact: z.string().trim().max(300).describe('One or two short sentences'),
+  fact: z.string().trim().min(1).max(300).describe('One or two short sentences'),
   source: z
     .string()
     .trim()
+    .min(1)
     .max(200)
     .describe('File and function of the kernel, section of a manual, module source'),
   later: Reason.optional().describe("Why the machine does not have it; default: the group's reason"),

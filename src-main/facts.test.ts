@@ -49,6 +49,7 @@ describe('the facts of a folder of labs', () => {
     [file({ 'SIPI-1': FACT }), '"facts.SIPI-1": its group has no title.'],
     [file({ 'init-1': FACT }), /^"facts\.init-1": /],
     [file({ 'INIT-2': { ...FACT, fact: 'x'.repeat(301) } }), /^"facts\.INIT-2\.fact": /],
+    [file({ 'INIT-2': { ...FACT, source: ' ' } }), /^"facts\.INIT-2\.source": /],
   ])('are refused with the file and the place: %s', (text, why) => {
     const folder = labs('bad', { 'a.json': file({ 'INIT-1': FACT }), 'b.json': text });
     expect(readFacts([folder])).toEqual({
