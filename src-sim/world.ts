@@ -15,13 +15,14 @@ export interface Platform {
 /**
  * `module_nmi_fix`: TDX module 1.5.28.04 and later. `fred`: the host's entry code. `emca`: MCE to SMI morphing.
  * `apicv_v1`: the first design, which told KVM that APICv of a TD is inhibited. `no_apicv`: enable_apicv=0.
+ * `no_vnmi`: enable_vnmi=0, so that KVM guesses when a plain guest's NMI handler ends.
  * `nmi_readback`: the second posting of the series, which read PEND_NMI back after the exit. `no_smm`: a kernel without
  * CONFIG_KVM_SMM. `nohz_full`: housekeeping CPUs take the timers. `assigned_device`: a device behind an IOMMU with
  * posted interrupts belongs to every VM. `protected_eoi`: Linux 6.18 and later. `no_halt_flag`: the second posting, which knew no flag of TDVMCALL<HLT>. The
  * others each take away something that TDX needs: `kvm/vmx/bring_up.ts`.
  */
 export const SWITCHES = [
-  'module_nmi_fix', 'fred', 'emca', 'apicv_v1', 'no_apicv', 'nmi_readback', 'no_smm', 'nohz_full', 'assigned_device',
+  'module_nmi_fix', 'fred', 'emca', 'apicv_v1', 'no_apicv', 'no_vnmi', 'nmi_readback', 'no_smm', 'nohz_full', 'assigned_device',
   'no_halt_flag', 'no_tdx', 'no_ept', 'no_tdp_mmu', 'no_mmio_caching', 'no_ept_ad_bits', 'no_osxsave', 'no_movdir64b',
   'no_selfsnoop', 'no_tdx_host_platform', 'no_virt_at_load', 'old_tdx_module', 'no_topology_enum', 'few_td_vcpus', 'protected_eoi',
 ] as const; // prettier-ignore

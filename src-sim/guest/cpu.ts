@@ -3,7 +3,7 @@ import { bits, flag, name, num, record, word64, type Ref, type Views } from '../
 /** An instruction the guest executes next. */
 export const GUEST_OP = [
   'NONE', 'WRMSR', 'HLT', 'IRET', 'TRIPLE_FAULT', 'TDVMCALL', 'RDMSR', 'CPUID', 'IO', 'MMIO', 'TOUCH', 'VMEXIT',
-  'MOV_CR8', 'VEINFO_GET', 'RSM',
+  'MOV_CR8', 'VEINFO_GET', 'RSM', 'STI', 'MOV_SS',
 ] as const; // prettier-ignore
 export const OP_NONE = 0;
 export const OP_WRMSR = 1;
@@ -20,6 +20,18 @@ export const OP_VMEXIT = 11;
 export const OP_MOV_CR8 = 12;
 export const OP_VEINFO_GET = 13;
 export const OP_RSM = 14;
+export const OP_STI = 15;
+export const OP_MOV_SS = 16;
+
+/** What an IRET runs into after it has unblocked NMIs: nothing, or an exit whose information has bit 12 set. @source x86:VMX-16 */
+export const IRET_FAULT = [
+  'NONE',
+  'EPT_VIOLATION',
+  'PML_FULL',
+  'NOTIFY',
+  'PAGE_FAULT',
+  'DOUBLE_FAULT',
+] as const;
 
 /** How a memory access is made; `accept` is TDG.MEM.PAGE.ACCEPT. */
 export const ACCESS = ['read', 'write', 'fetch', 'accept'] as const;
@@ -59,13 +71,28 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   ve_fetched: flag('The #VE handler has fetched the information and goes on', { source: 'TDXM-VE-5' }),
   ve_op: name(GUEST_OP, 'Instruction that has raised the #VE', { source: 'TDXM-VE-2' }),
   stay_in_ve: flag('The #VE handler does not fetch the information by itself', { source: 'simulator' }),
-  in_nmi: flag('The NMI handler runs: further NMIs are blocked', { source: 'SDM' }),
   stay_in_irq: flag('Interrupt handlers do not end by themselves: the guest writes EOI', {
     source: 'simulator',
+  }),
+  saved_if: num(8, 'RFLAGS.IF of the code that NMI handlers have interrupted, one bit each', {
+    source: 'SDM',
+  }),
+  sti_blocking: flag('Blocking by STI: the next instruction comes before any event', { source: 'x86:VMX-6' }),
+  mov_ss_blocking: flag('Blocking by MOV SS: the next instruction comes before any event', {
+    source: 'x86:VMX-6',
+  }),
+  in_nmi: flag('Blocking by NMI: further NMIs wait until an IRET', { source: 'x86:VMX-6' }),
+  nmi_depth: num(8, 'NMI handlers under way; two when the second interrupted the first', {
+    source: 'x86:EDGE-16',
   }),
   stay_in_nmi: flag('The NMI handler does not return by itself', { source: 'simulator' }),
   nmis: num(8, 'NMIs that the guest has taken', { source: 'tdx:NMI-7' }),
   irqs: num(16, 'Interrupts that the guest has taken', { source: 'PI-15' }),
+  exceptions: num(8, 'Exceptions that KVM has injected and the guest has taken', { source: 'x86:INJ-9' }),
+  exception: num(8, 'Vector of the last of them', { source: 'x86:INJ-9' }),
+  delivery_faults: num(8, 'Deliveries of events that an exit will interrupt', { source: 'x86:VMX-15' }),
+  delivery_exit: num(8, 'Basic reason of that exit', { source: 'x86:VMX-21' }),
+  iret_fault: name(IRET_FAULT, 'What the IRET runs into', { source: 'x86:VMX-16' }),
   started: flag('The guest has executed code on this vCPU', { source: 'VCPU-9' }),
   resets: num(8, 'Times this vCPU was reset by INIT since it first ran', { source: 'x86:SIPI-16' }),
   starts: num(8, 'Times this vCPU was started by SIPI', { source: 'x86:SIPI-12' }),
@@ -73,6 +100,11 @@ export const guest_cpu = record('guest_cpu', 'guest', 'The virtual processor, se
   virr: bits(256, 'Virtual IRR: vectors harvested from the PIR', { source: 'PI-15' }),
   visr: bits(256, 'Virtual ISR: vectors in service', { source: 'PI-15' }),
 });
+
+/** Whether the instruction before this one holds events back: STI with interrupts off before, or MOV SS. @source x86:VMX-6 */
+export function inShadow(m: Views, guest: Ref): boolean {
+  return guest_cpu.sti_blocking.get(m, guest) === 1 || guest_cpu.mov_ss_blocking.get(m, guest) === 1;
+}
 
 /** Virtual processor priority: the higher of TPR and the class in service. @source NUM-27; SDM */
 export function vppr(m: Views, guest: Ref): number {

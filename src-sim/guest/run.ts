@@ -4,10 +4,14 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { inNonRoot, pcpu } from '../platform/pcpu';
 import { pi_desc, posted_intr_vmcs, POSTED_INTR_VECTOR } from '../platform/posted_intr';
-import {
-  guestOf, guestStateOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf, vmcs, vmcs_guest_state, vmcsOf,
-} from '../kvm/kvm_host'; // prettier-ignore
 import { TDX_OPERAND, TDX_STATUS } from '../names';
+import {
+  CPU_BASED_INTR_WINDOW_EXITING, CPU_BASED_NMI_WINDOW_EXITING, guestOf, guestStateOf, is_td_vcpu, kvm_vcpu, pidOf, tdvpsOf,
+  vmcs, vmcs_guest_state, vmcsOf,
+} from '../kvm/kvm_host'; // prettier-ignore
+import {
+  GP_VECTOR, INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI, INTR_INFO_UD, INTR_TYPE_HARD_EXCEPTION, INTR_TYPE_NMI_INTR, typeOf,
+} from '../platform/intr_info'; // prettier-ignore
 import {
   handlerEoi, isNativeMsr, movCr8, msrExit, nativeRdmsr, nativeWrmsr, raisesGp, virtualizesApic,
 } from './msr'; // prettier-ignore
@@ -16,7 +20,8 @@ import { touch } from './touch';
 import { tdvps } from '../seam/tdx_module';
 import { injectVe, tdg_vp_veinfo_get, VE } from '../seam/ve';
 import * as cpu from './cpu';
-import { guest_cpu, vppr } from './cpu';
+import { guest_cpu, inShadow, vppr } from './cpu';
+import { deliveryFaults, endShadow, enterNmi, invalidGuestState, iret, iretFaults } from './events';
 
 /** Guest code in non-root mode: what the virtual processor does until the next VM exit. */
 
@@ -30,22 +35,13 @@ const guest_takes_irq = event('guest_takes_irq', 'mark', 'PI-15', { vcpu: 'num',
   'The guest takes vector {vec} on vCPU {vcpu}.'); // prettier-ignore
 const pir_harvested = event('pir_harvested', 'mark', 'PI-15', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The processor takes the notification: ON is cleared, PIR moves into the virtual IRR of vCPU {vcpu}; no exit.'); // prettier-ignore
-
-const guest_takes_nmi = event('guest_takes_nmi', 'mark', 'tdx:NMI-10', { vcpu: 'num' }, 'vcpu {vcpu}',
-  'The guest takes an NMI on vCPU {vcpu}; further NMIs are blocked until its handler returns.'); // prettier-ignore
-const guest_iret = event('guest_iret', 'mark', 'SDM', { vcpu: 'num' }, 'vcpu {vcpu}',
-  'The NMI handler on vCPU {vcpu} returns: NMIs are unblocked.'); // prettier-ignore
+const guest_takes_exception = event('guest_takes_exception', 'mark', 'x86:INJ-9', { vcpu: 'num', vector: 'num' },
+  'vcpu {vcpu} vector {vector}', 'The guest takes exception {vector} on vCPU {vcpu}, which KVM has injected.'); // prettier-ignore
 
 const guest_gp = event('guest_gp', 'mark', 'PI-33', { vcpu: 'num', msr: 'hex' }, 'vcpu {vcpu} msr {msr}',
   'The MSR {msr} does not exist: #GP in the guest on vCPU {vcpu}, no exit.'); // prettier-ignore
 const tdcall_refused = event('tdcall_refused', 'mark', 'EXIT-19', { vcpu: 'num', rcx: 'hex' }, 'vcpu {vcpu} rcx {rcx}',
   'TDG.VP.VMCALL may not pass RAX, RCX or RSP (RCX = {rcx}): the TDX module refuses it, no exit.'); // prettier-ignore
-
-/** VM-exit interruption information. @source TDXM-OUT-14 */
-export const INTR_INFO_NMI = 0x80000202;
-export const INTR_INFO_MCE = 0x80000312;
-export const INTR_INFO_UD = 0x80000306;
-export const INTR_INFO_EXTERNAL = 0x80000000;
 
 /** Exit reasons of the guest's own doing. @source NUM-11 */
 const EXIT_EXCEPTION_NMI = 0;
@@ -57,6 +53,7 @@ export const EXIT_NMI_WINDOW = 8;
 const EXIT_INIT = 3;
 const EXIT_HLT = 12;
 const EXIT_MSR_WRITE = 32;
+const EXIT_INVALID_STATE = 33;
 const EXIT_TDCALL = 77;
 /** Bit 31: the VM entry failed. @source NUM-10 */
 export const ENTRY_FAILURE = 0x8000_0000;
@@ -76,7 +73,7 @@ const RCX_RESERVED = 0x13;
 /** A vector is deliverable when its class is above the virtual processor priority. @source PI-15 */
 function deliverable(m: Machine, guest: Ref): number {
   const vector = guest_cpu.virr.highest(m, guest);
-  if (vector < 0 || !guest_cpu.if.get(m, guest) || guest_cpu.in_nmi.get(m, guest)) return -1;
+  if (vector < 0 || !guest_cpu.if.get(m, guest) || inShadow(m, guest)) return -1;
   return vector >> 4 > vppr(m, guest) >> 4 ? vector : -1;
 }
 
@@ -89,7 +86,7 @@ export const guest_run = routine(
     args: ['vcpu', 'injected'],
     locals: ['vector'],
     steps: {
-      resume: ['The guest goes on where it was; an injected NMI comes first.', 'SDM'],
+      resume: ['The guest goes on where it was; an injected event comes first.', 'SDM'],
       nmi_handler: ['The guest handles the NMI.', 'SDM'],
       boundary: ['Instruction boundary: a pending event of the CPU comes first.', 'TDXM-ENTER-24'],
       execute: ['Take a deliverable interrupt, else execute the next instruction.', 'PI-15'],
@@ -110,23 +107,35 @@ export const guest_run = routine(
         kvm_vcpu.intr_info.set(m, l.vcpu as Ref, 0);
         return m.ret(ENTRY_FAILURE | failure);
       }
+      if (!is_td_vcpu(m, l.vcpu as Ref) && invalidGuestState(m, l.vcpu as Ref, l.injected >>> 0)) {
+        kvm_vcpu.intr_info.set(m, l.vcpu as Ref, 0);
+        return m.ret(ENTRY_FAILURE | EXIT_INVALID_STATE);
+      }
       if (!guest_cpu.started.testAndSet(m, guest)) {
         guest_cpu.if.set(m, guest, 1);
         if (!is_td_vcpu(m, l.vcpu as Ref)) enterLongMode(m, l.vcpu as Ref);
         m.emit(guest_starts, kvm_vcpu.id.get(m, l.vcpu as Ref));
       }
+      vmcs.entry_intr_info.set(m, vmcsOf(l.vcpu as Ref), 0); // the processor has taken the event
       const injected = l.injected >>> 0;
       if (injected === 0) return at.boundary;
-      if (injected !== INTR_INFO_NMI) {
-        l.vector = injected & 0xff;
-        guest_cpu.irqs.set(m, guest, guest_cpu.irqs.get(m, guest) + 1);
-        m.emit(guest_takes_irq, kvm_vcpu.id.get(m, l.vcpu as Ref), l.vector);
-        return at.handler;
+      const exit = deliveryFaults(m, l.vcpu as Ref, injected);
+      if (exit >= 0) return m.ret(exit);
+      l.vector = injected & 0xff;
+      switch (typeOf(injected)) {
+        case INTR_TYPE_NMI_INTR:
+          enterNmi(m, l.vcpu as Ref);
+          return at.nmi_handler;
+        case INTR_TYPE_HARD_EXCEPTION:
+          guest_cpu.exceptions.set(m, guest, guest_cpu.exceptions.get(m, guest) + 1);
+          guest_cpu.exception.set(m, guest, l.vector);
+          if (l.vector === GP_VECTOR) guest_cpu.gps.set(m, guest, guest_cpu.gps.get(m, guest) + 1);
+          m.emit(guest_takes_exception, kvm_vcpu.id.get(m, l.vcpu as Ref), l.vector);
+          return at.boundary;
+        default:
+          takeIrq(m, l.vcpu as Ref, l.vector);
+          return at.handler;
       }
-      guest_cpu.in_nmi.set(m, guest, 1);
-      guest_cpu.nmis.set(m, guest, guest_cpu.nmis.get(m, guest) + 1);
-      m.emit(guest_takes_nmi, kvm_vcpu.id.get(m, l.vcpu as Ref));
-      return at.nmi_handler;
     },
     nmi_handler(m, l) {
       const guest = guestOf(l.vcpu as Ref);
@@ -157,9 +166,8 @@ export const guest_run = routine(
         kvm_vcpu.intr_info.set(m, vcpu, INTR_INFO_NMI);
         return m.ret(EXIT_EXCEPTION_NMI);
       }
-      if (!guest_cpu.in_nmi.get(m, guestOf(vcpu)) && nmiWindow(m, vcpu)) return m.ret(EXIT_NMI_WINDOW);
-      if (vmcs.irq_window.get(m, vmcsOf(vcpu)) && guest_cpu.if.get(m, guestOf(vcpu)))
-        return m.ret(EXIT_INTERRUPT_WINDOW);
+      if (nmiWindow(m, vcpu)) return m.ret(EXIT_NMI_WINDOW);
+      if (irqWindow(m, vcpu)) return m.ret(EXIT_INTERRUPT_WINDOW);
       const vector = pcpu.irr.highest(m, here);
       if (vector < 0) return at.execute;
       if (!isNotification(m, vcpu, vector)) {
@@ -181,19 +189,33 @@ export const guest_run = routine(
       if (vector >= 0) {
         guest_cpu.virr.clear(m, guest, vector);
         guest_cpu.visr.set(m, guest, vector);
-        guest_cpu.irqs.set(m, guest, guest_cpu.irqs.get(m, guest) + 1);
+        const exit = deliveryFaults(m, vcpu, INTR_INFO_EXTERNAL | vector);
+        if (exit >= 0) return m.ret(exit);
+        takeIrq(m, vcpu, vector);
         l.vector = vector;
-        m.emit(guest_takes_irq, kvm_vcpu.id.get(m, vcpu), vector);
         return at.handler;
       }
       const op = guest_cpu.op.get(m, guest);
       if (op === cpu.OP_NONE) {
         l.vector = 0;
+        if (inShadow(m, guest)) {
+          endShadow(m, guest); // by whatever the guest executes next
+          return at.boundary;
+        }
         return parkAtBoundary(m, thread.cpu.get(m, m.thread) as Ref, at.boundary);
       }
-      if (op === cpu.OP_IRET) {
+      if (op !== cpu.OP_TOUCH) endShadow(m, guest); // an access that faults is executed again
+      if (op === cpu.OP_STI || op === cpu.OP_MOV_SS) {
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
-        if (guest_cpu.in_nmi.get(m, guest)) iret(m, vcpu);
+        if (op === cpu.OP_MOV_SS) guest_cpu.mov_ss_blocking.set(m, guest, 1);
+        else if (!guest_cpu.if.testAndSet(m, guest)) guest_cpu.sti_blocking.set(m, guest, 1);
+        return at.boundary;
+      }
+      if (op === cpu.OP_IRET) {
+        const exit = iretFaults(m, vcpu);
+        if (exit >= 0) return m.ret(exit); // the instruction is executed again
+        guest_cpu.op.set(m, guest, cpu.OP_NONE);
+        iret(m, vcpu);
         return at.boundary;
       }
       if (op === cpu.OP_VEINFO_GET) {
@@ -220,6 +242,7 @@ export const guest_run = routine(
       if (op === cpu.OP_TOUCH) {
         const reason = touch(m, vcpu);
         if (reason >= 0) return m.ret(reason); // the instruction is executed again: EXIT-18
+        endShadow(m, guest);
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
         return at.boundary;
       }
@@ -295,9 +318,11 @@ function enterLongMode(m: Machine, vcpu: Ref): void {
 /** Leaves the guest with `reason`, or goes on at step `next` when there is none. */
 const leave = (m: Machine, reason: number, next: number): number => (reason < 0 ? next : m.ret(reason));
 
-function iret(m: Machine, vcpu: Ref): void {
-  guest_cpu.in_nmi.set(m, guestOf(vcpu), 0);
-  m.emit(guest_iret, kvm_vcpu.id.get(m, vcpu));
+/** The guest's handler of a vector begins. */
+function takeIrq(m: Machine, vcpu: Ref, vector: number): void {
+  const guest = guestOf(vcpu);
+  guest_cpu.irqs.set(m, guest, guest_cpu.irqs.get(m, guest) + 1);
+  m.emit(guest_takes_irq, kvm_vcpu.id.get(m, vcpu), vector);
 }
 
 /** The vector that makes the processor look into the PIR: of a TD the one in its VMCS, while posting is on. @source TDXM-MODE-13, TDXM-MODE-14 */
@@ -309,9 +334,21 @@ function isNotification(m: Machine, vcpu: Ref, vector: number): boolean {
 
 /** NMI-window exiting, which the TDX module controls for a TD and KVM for a plain guest. @source tdx:NMI-10, x86:VMX-2 */
 function nmiWindow(m: Machine, vcpu: Ref): boolean {
+  const guest = guestOf(vcpu);
+  if (guest_cpu.in_nmi.get(m, guest) || guest_cpu.mov_ss_blocking.get(m, guest)) return false;
   return is_td_vcpu(m, vcpu)
     ? tdvps.nmi_window.get(m, tdvpsOf(vcpu)) === 1
-    : vmcs.nmi_window.get(m, vmcsOf(vcpu)) === 1;
+    : vmcs.cpu_based.test(m, vmcsOf(vcpu), CPU_BASED_NMI_WINDOW_EXITING) === 1;
+}
+
+/** Interrupt-window exiting: interrupts are open, and no instruction before holds them back. @source x86:VMX-2 */
+function irqWindow(m: Machine, vcpu: Ref): boolean {
+  const guest = guestOf(vcpu);
+  return (
+    vmcs.cpu_based.test(m, vmcsOf(vcpu), CPU_BASED_INTR_WINDOW_EXITING) === 1 &&
+    guest_cpu.if.get(m, guest) === 1 &&
+    !inShadow(m, guest)
+  );
 }
 
 /**

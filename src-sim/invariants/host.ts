@@ -1,4 +1,4 @@
-import { INTR_INFO_NMI } from '../guest/run';
+import { INTR_INFO_NMI } from '../platform/intr_info';
 import * as kvm_host from '../kvm/kvm_host';
 import { kvm_vcpu, variant } from '../kvm/kvm_host';
 import { host_nmi_nested } from '../kvm/trace';

@@ -1,4 +1,4 @@
-import { guest_cpu, vmxip, vppr } from '../guest/cpu';
+import { guest_cpu, inShadow, vmxip, vppr } from '../guest/cpu';
 import { guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm_lapic, kvm_vcpu } from '../kvm/kvm_host';
@@ -206,10 +206,11 @@ export const interrupts = [
       const guest = host.guestOf(vcpu);
       if (kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) || !executes(look, vcpu)) return true;
       if (!vmxip(m, guest)) return true;
-      if (!guest_cpu.if.get(m, guest) || guest_cpu.in_nmi.get(m, guest)) return true;
+      if (!guest_cpu.if.get(m, guest) || inShadow(m, guest)) return true;
+      if (kvm_vcpu.guest_debug_blockirq.get(m, vcpu)) return true; // userspace holds it back: x86:INJ-10
       return (
         kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_EVENT) === 1 ||
-        host.vmcs.irq_window.get(m, host.vmcsOf(vcpu)) === 1
+        host.vmcs.cpu_based.test(m, host.vmcsOf(vcpu), host.CPU_BASED_INTR_WINDOW_EXITING) === 1
       );
     },
   ),

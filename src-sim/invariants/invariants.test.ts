@@ -9,7 +9,7 @@ import { __apic_accept_irq, kvm_apic_accept_events } from '../kvm/lapic';
 import { kvm_inj_virq } from '../kvm/trace';
 import { __vmx_deliver_posted_interrupt, vmx_handle_nmi } from '../kvm/vmx/common';
 import { tdx_handle_exit, tdx_inject_nmi, tdx_vcpu_ioctl, tdx_vcpu_run, tdx_vm_ioctl } from '../kvm/vmx/tdx';
-import { vmx_inject_nmi } from '../kvm/vmx/vmx';
+import { vmx_inject_nmi } from '../kvm/vmx/vmx_events';
 import { kvm_vcpu_ioctl_nmi, vcpu_enter_guest } from '../kvm/x86';
 import { kvm_check_and_inject_events, kvm_inject_nmi } from '../kvm/x86_inject';
 import { kvm_vm_ioctl_create_vcpu } from '../kvm/x86_vm';
@@ -238,7 +238,7 @@ const CASES: Record<string, Case> = {
   nothing_injected_into_a_td: {
     states: 'tdx:INV-15, tdx:INV-19, TRC-2',
     does: [bootTd],
-    seeds: [defect(tdx_vcpu_run, 'entry', first((m) => m.emit(kvm_inj_virq, 0x31)))],
+    seeds: [defect(tdx_vcpu_run, 'entry', first((m) => m.emit(kvm_inj_virq, 0, 0x31)))],
   },
   wakeup_vector_means_listed: {
     states: 'tdx:INV-27, tdx:INV-28',
@@ -300,6 +300,8 @@ const CASES: Record<string, Case> = {
         kvm_vcpu.nmi_injected.set(m, vcpu, 1);
         return m.call(to('irq'), vmx_inject_nmi, vcpu);
       }),
+      // The processor would refuse that entry.
+      defect(guest_run, 'resume', first((m, l) => guest_cpu.in_nmi.set(m, host.guestOf(vcpuOf(l)), 0))),
     ],
     by: 'guest_run.resume',
   },

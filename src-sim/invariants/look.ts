@@ -118,13 +118,16 @@ export class Look {
   /** Whether any thread stands before this step of a routine that was called with `first`. */
   anyAt(place: At, first: number): boolean {
     const { m } = this;
-    for (let i = 0; i < m.threadRefs.length; i++) {
-      const t = m.threadRefs[i]!;
-      for (let d = thread.depth.get(m, t) - 1; d >= 0; d--) {
-        const f = frameAt(t, d);
-        const here = m.u16[f >> 1] === place.routine.id && m.u8[f + 2] === place.step;
-        if (here && m.i32[(f >> 2) + 1] === first) return true;
-      }
+    for (let i = 0; i < m.threadRefs.length; i++)
+      if (this.isAt(m, m.threadRefs[i]!, place, first)) return true;
+    return false;
+  }
+  /** Whether thread `t` stands before this step of a routine that was called with `first`. */
+  isAt(s: Views, t: Ref, place: At, first: number): boolean {
+    for (let d = thread.depth.get(s, t) - 1; d >= 0; d--) {
+      const f = frameAt(t, d);
+      const here = s.u16[f >> 1] === place.routine.id && s.u8[f + 2] === place.step;
+      if (here && s.i32[(f >> 2) + 1] === first) return true;
     }
     return false;
   }

@@ -1,14 +1,16 @@
-import { guest_cpu } from '../guest/cpu';
-import { guest_run, INTR_INFO_NMI } from '../guest/run';
+import { guest_cpu, inShadow } from '../guest/cpu';
+import { guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu, variant } from '../kvm/kvm_host';
 import { tdx_inject_nmi } from '../kvm/vmx/tdx';
+import { vmx_vcpu_run } from '../kvm/vmx/vmx';
 import { kvm_vcpu_ioctl_nmi, kvm_vcpu_ioctl_smi, vcpu_enter_guest } from '../kvm/x86';
 import { kvm_vcpu_ioctl_x86_set_vcpu_events } from '../kvm/x86_vcpu_events';
 import { kvm_check_and_inject_events } from '../kvm/x86_inject';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import type { Ref, Views } from '../machine/layout';
 import { E } from '../machine/routine';
+import { INTR_INFO_NMI } from '../platform/intr_info';
 import { tdh_vp_wr } from '../seam/fields';
 import { tdr, tdvps } from '../seam/tdx_module';
 import { invariant } from './invariant';
@@ -19,6 +21,8 @@ import { at, type Look } from './look';
 const MERGE = at(tdx_inject_nmi, 'merge');
 const REQUESTS = at(vcpu_enter_guest, 'requests');
 const RESUME = at(guest_run, 'resume');
+const VMEXIT = at(vmx_vcpu_run, 'vmexit');
+const TRACED = at(vmx_vcpu_run, 'traced');
 const ENOTTY = E('ENOTTY');
 
 /** 1 while guest code is about to be entered with an NMI. */
@@ -33,9 +37,23 @@ function outstanding(look: Look, s: Views, vcpu: Ref): number {
   return (
     kvm_vcpu.nmi_queued.get(s, vcpu) +
     kvm_vcpu.nmi_pending.get(s, vcpu) +
-    Math.max(kvm_vcpu.nmi_injected.get(s, vcpu), tdvps.pend_nmi.get(s, host.tdvpsOf(vcpu))) +
-    underWay(look, s, vcpu)
+    (host.is_td_vcpu(look.m, vcpu) ? inTheModule(look, s, vcpu) : injected(look, s, vcpu))
   );
+}
+
+function inTheModule(look: Look, s: Views, vcpu: Ref): number {
+  const asked = tdvps.pend_nmi.get(s, host.tdvpsOf(vcpu));
+  return Math.max(kvm_vcpu.nmi_injected.get(s, vcpu), asked) + underWay(look, s, vcpu);
+}
+
+/** 1 while KVM injects an NMI into a plain guest. From the entry to the exit's end the VMCS knows what has become of it. */
+function injected(look: Look, s: Views, vcpu: Ref): number {
+  const t = kvm_vcpu.thread.get(look.m, vcpu) as Ref;
+  const entered = look.isAt(s, t, VMEXIT, vcpu) || look.isAt(s, t, TRACED, vcpu);
+  if (!entered) return kvm_vcpu.nmi_injected.get(s, vcpu);
+  const { entry_intr_info, idt_vectoring_info } = host.vmcs;
+  const waits = entry_intr_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI;
+  return waits || idt_vectoring_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI ? 1 : 0;
 }
 
 /** NMIs that the guest has taken in this moment; its counter has 8 bits. */
@@ -55,8 +73,8 @@ function isPastKvm(look: Look, vcpu: Ref): boolean {
 }
 
 /**
- * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that userspace wants
- * injected at once with an NMI, since one entry carries one event (x86:INV-14).
+ * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that is injected while
+ * an NMI waits to be injected again, since one entry carries one event (x86:INV-14, x86:INJ-18).
  */
 function mayDrop(look: Look, vcpu: Ref): boolean {
   return (
@@ -66,6 +84,12 @@ function mayDrop(look: Look, vcpu: Ref): boolean {
     kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1 ||
     isPastKvm(look, vcpu)
   );
+}
+
+/** Whether KVM takes NMIs for masked: what vmx_get_nmi_mask answers. @source x86:VMX-9 */
+function maskedForKvm(s: Views, vcpu: Ref, no_vnmi: boolean): boolean {
+  if (no_vnmi) return kvm_vcpu.soft_vnmi_blocked.get(s, vcpu) === 1;
+  return !kvm_vcpu.nmi_known_unmasked.get(s, vcpu) && guest_cpu.in_nmi.get(s, host.guestOf(vcpu)) === 1;
 }
 
 export const nmi = [
@@ -133,8 +157,14 @@ export const nmi = [
     'vcpu',
     'no_nmi_while_masked',
     'x86:INV-3, tdx:NMI-10',
-    'The guest takes no NMI while it handles one.',
-    (look, vcpu) => taken(look, vcpu) === 0 || guest_cpu.in_nmi.get(look.before, host.guestOf(vcpu)) === 0,
+    'The guest takes no NMI while NMIs are blocked, nor right after STI or MOV SS.',
+    (look, vcpu) => {
+      const guest = host.guestOf(vcpu);
+      return (
+        taken(look, vcpu) === 0 ||
+        (!guest_cpu.in_nmi.get(look.before, guest) && !inShadow(look.before, guest))
+      );
+    },
   ),
   invariant(
     'vmx_vcpu',
@@ -148,7 +178,7 @@ export const nmi = [
       const processed =
         kvm_vcpu.requests.test(before, vcpu, KVM_REQ_NMI) > kvm_vcpu.requests.test(look.m, vcpu, KVM_REQ_NMI);
       const masked =
-        guest_cpu.in_nmi.get(before, host.guestOf(vcpu)) === 1 ||
+        maskedForKvm(before, vcpu, variant.no_vnmi.get(before, host.variantRef(look.m)) === 1) ||
         kvm_vcpu.nmi_injected.get(before, vcpu) === 1;
       return !processed || !masked || kvm_vcpu.nmi_pending.get(look.m, vcpu) <= 1;
     },

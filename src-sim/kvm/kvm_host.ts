@@ -53,6 +53,7 @@ export const KVM_EXIT_SET_TPR = 11;
 export const KVM_EXIT_INTERNAL_ERROR = 17;
 export const KVM_EXIT_IOAPIC_EOI = 26;
 /** @source NUM-3 */
+export const KVM_INTERNAL_ERROR_DELIVERY_EV = 3;
 export const KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON = 4;
 
 /** `apic->pending_events`. @source NUM-18 */
@@ -182,15 +183,45 @@ const smram = record('smram', 'guest', 'State that the last SMI has saved, at SM
   ds_selector: num(16, 'Selector of the data segments', { source: 'x86:SMI-13', as: 'hex' }),
   ds_base: num(32, 'Base of the data segments', { source: 'x86:SMI-13', as: 'hex' }),
   ds_limit: num(32, 'Limit of the data segments', { source: 'x86:SMI-13', as: 'hex' }),
+  int_shadow: num(8, 'Interrupt shadow: 1 MOV SS, 2 STI', { source: 'x86:SMI-6' }),
 });
+/** Pin-based controls, by bit. @source x86:VMX-1 */
+export const PIN_BASED_EXT_INTR = 0;
+export const PIN_BASED_NMI_EXITING = 3;
+export const PIN_BASED_VIRTUAL_NMIS = 5;
+export const PIN_BASED_VMX_PREEMPTION_TIMER = 6;
+export const PIN_BASED_POSTED_INTR = 7;
+const PIN_BASED_NAMES = Array.from({ length: 32 }, () => '');
+PIN_BASED_NAMES[PIN_BASED_EXT_INTR] = 'EXT_INTR';
+PIN_BASED_NAMES[PIN_BASED_NMI_EXITING] = 'NMI_EXITING';
+PIN_BASED_NAMES[PIN_BASED_VIRTUAL_NMIS] = 'VIRTUAL_NMIS';
+PIN_BASED_NAMES[PIN_BASED_VMX_PREEMPTION_TIMER] = 'VMX_PREEMPTION_TIMER';
+PIN_BASED_NAMES[PIN_BASED_POSTED_INTR] = 'POSTED_INTR';
+/** Primary processor-based controls, by bit. @source x86:VMX-2 */
+export const CPU_BASED_INTR_WINDOW_EXITING = 2;
+export const CPU_BASED_HLT_EXITING = 7;
+export const CPU_BASED_TPR_SHADOW = 21;
+export const CPU_BASED_NMI_WINDOW_EXITING = 22;
+const CPU_BASED_NAMES = Array.from({ length: 32 }, () => '');
+CPU_BASED_NAMES[CPU_BASED_INTR_WINDOW_EXITING] = 'INTR_WINDOW';
+CPU_BASED_NAMES[CPU_BASED_HLT_EXITING] = 'HLT';
+CPU_BASED_NAMES[CPU_BASED_TPR_SHADOW] = 'TPR_SHADOW';
+CPU_BASED_NAMES[CPU_BASED_NMI_WINDOW_EXITING] = 'NMI_WINDOW';
 
 const vmcs = record('vmcs', 'hardware', 'Event fields of the VMCS of a plain VMX guest', {
-  irq_window: flag('Interrupt-window exiting', { source: 'x86:VMX-2' }),
   entry_intr_info: num(32, 'VM-entry interruption information', { source: 'x86:VMX-3', as: 'hex' }),
+  idt_vectoring_info: num(32, 'IDT-vectoring information: the event whose delivery the exit interrupted', {
+    source: 'x86:VMX-15',
+    as: 'hex',
+  }),
   exit_qualification: num(32, 'Exit qualification', { source: 'EXIT-1', as: 'hex' }),
   guest_physical_address: word64('Guest physical address of an EPT violation', { source: 'EXIT-1' }),
-  nmi_window: flag('NMI-window exiting', { source: 'x86:VMX-2' }),
   tpr_threshold: num(8, 'TPR threshold: a TPR class below it exits', { source: 'x86:IRQ-8' }),
+  pin_based: bits(32, 'Pin-based VM-execution controls', { source: 'x86:VMX-1', names: PIN_BASED_NAMES }),
+  cpu_based: bits(32, 'Primary processor-based VM-execution controls', {
+    source: 'x86:VMX-2',
+    names: CPU_BASED_NAMES,
+  }),
   eoi_exit_bitmap: bits(256, 'Vectors whose EOI exits', { source: 'EOI-7' }),
   guest: sub(vmcs_guest_state),
 });
@@ -274,9 +305,29 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
     source: 'tdx:LAPIC-7',
   }),
   interrupt_injected: flag('interrupt.injected', { source: 'tdx:LAPIC-9' }),
+  interrupt_soft: flag('interrupt.soft: by INTn', { source: 'x86:IRQ-3' }),
+  interrupt_nr: num(8, 'interrupt.nr: its vector', { source: 'x86:IRQ-7' }),
+  exception_pending: flag('exception.pending: to be injected', { source: 'x86:INJ-9' }),
   exception_injected: flag('exception.injected', { source: 'tdx:LAPIC-10' }),
   mcg_cmci: flag('KVM_X86_SETUP_MCE has given it CMCI', { source: 'x86:LAPIC-5' }),
   pv_unhalted: flag('arch.pv.pv_unhalted: a remote-read message ended its HLT', { source: 'x86:LAPIC-7' }),
+  exception_vector: num(8, 'exception.vector', { source: 'x86:INJ-9' }),
+  soft_vnmi_blocked: flag(
+    'loaded_vmcs->soft_vnmi_blocked: without virtual NMIs, KVM takes NMIs for blocked',
+    {
+      source: 'x86:VMX-7',
+    },
+  ),
+  nmi_known_unmasked: flag('loaded_vmcs->nmi_known_unmasked: the last look found blocking by NMI clear', {
+    source: 'x86:VMX-9',
+  }),
+  vnmi_blocked_time: num(32, 'Nanoseconds that the guest has run since soft_vnmi_blocked was set', {
+    source: 'x86:VMX-17',
+  }),
+  vnmi_entry_time: float('When the guest was entered with soft_vnmi_blocked set', { source: 'x86:VMX-17' }),
+  at_instruction_boundary: flag('The last exit left the guest between two instructions', {
+    source: 'x86:VMX-19',
+  }),
   smm: flag('HF_SMM_MASK: the vCPU is in SMM, as far as KVM knows', { source: 'tdx:SMI-6' }),
   smm_inside_nmi: flag('HF_SMM_INSIDE_NMI_MASK: NMIs were masked when it entered SMM', {
     source: 'x86:SMI-9',
@@ -377,6 +428,7 @@ export const variant = record('variant', 'hardware', 'Switches of the platform',
   nmi_readback: flag('Second posting of the series: PEND_NMI is read back after the exit', {
     source: 'tdx:NMI-17',
   }),
+  no_vnmi: flag('enable_vnmi=0, or a CPU without virtual NMIs', { source: 'x86:VMX-7' }),
   no_smm: flag('CONFIG_KVM_SMM is off', { source: 'tdx:SMI-5' }),
   nohz_full: flag('Timers live on a housekeeping CPU; KVM may post them', { source: 'TMR-5' }),
   protected_eoi: flag('Linux 6.18 and later: the full irqchip is refused where KVM sees no EOI', {

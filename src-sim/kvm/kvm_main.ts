@@ -180,7 +180,7 @@ export const kvm_vcpu_ioctl = routine(
     name: 'kvm_vcpu_ioctl',
     layer: 'kvm',
     source: 'RUN-1',
-    args: ['vcpu', 'cmd', 'arg'],
+    args: ['vcpu', 'cmd', 'arg', 'arg2'],
     steps: {
       dead: ['A dead VM refuses every ioctl with -EIO.', 'RUN-1'],
       lock: ['Take vcpu->mutex; whoever is inside KVM_RUN holds it.', 'tdx:NMI-1'],
@@ -212,7 +212,7 @@ export const kvm_vcpu_ioctl = routine(
       return at.handle;
     },
     handle(m, l) {
-      return m.call(at.put, vcpuIoctls[l.cmd]!.handler, l.vcpu, l.arg);
+      return m.call(at.put, vcpuIoctls[l.cmd]!.handler, l.vcpu, l.arg, l.arg2);
     },
     put(m, l) {
       const vcpu = l.vcpu as Ref;

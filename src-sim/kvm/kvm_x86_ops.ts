@@ -27,7 +27,11 @@ export interface KvmX86Ops {
   enable_irq_window(m: Machine, vcpu: Ref): void;
   /** Asks to be told when the guest lowers its TPR enough for what waits in the IRR. */
   update_cr8_intercept(m: Machine, vcpu: Ref): void;
-  readonly inject_irq: Routine<'vcpu' | 'vector'>;
+  /** Puts the interrupt in `interrupt_nr` into the next entry. */
+  readonly inject_irq: Routine<'vcpu' | 'reinjected'>;
+  inject_exception(m: Machine, vcpu: Ref): void;
+  /** The entry is given up: what it was to inject is injected later. */
+  cancel_injection(m: Machine, vcpu: Ref): void;
   /** Merges PIR into the virtual IRR before entry, where KVM may do so. */
   sync_pir_to_irr(m: Machine, vcpu: Ref): void;
   /** Whether an interrupt is there that would end a HLT. */
@@ -37,6 +41,9 @@ export interface KvmX86Ops {
   /** Whether NMIs are masked, as far as KVM can know. */
   get_nmi_mask(m: Machine, vcpu: Ref): boolean;
   set_nmi_mask(m: Machine, vcpu: Ref, masked: 0 | 1): void;
+  /** Blocking by STI and by MOV SS, as KVM_GET_VCPU_EVENTS reports it. */
+  get_interrupt_shadow(m: Machine, vcpu: Ref): number;
+  set_interrupt_shadow(m: Machine, vcpu: Ref, mask: number): void;
   nmi_allowed(m: Machine, vcpu: Ref): boolean;
   enable_nmi_window(m: Machine, vcpu: Ref): void;
   readonly inject_nmi: Routine<'vcpu'>;

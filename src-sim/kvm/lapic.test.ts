@@ -438,7 +438,7 @@ describe('KVM_GET_LAPIC and KVM_SET_LAPIC', () => {
     bench.does({ vmm: 'signal', ...vcpu0 });
     expect(bench.does({ vmm: 'KVM_SET_LAPIC', ...vcpu0, irr: 0x77 })).toBe('0');
     bench.does({ vmm: 'KVM_RUN', ...vcpu0 });
-    expect(bench.events('kvm_inj_virq')).toEqual(['IRQ 119']);
+    expect(bench.events('kvm_inj_virq')).toEqual(['IRQ 0x77']);
   });
 
   test('x86:LAPIC-1, x86:LAPIC-2: the page as userspace reads it', () => {

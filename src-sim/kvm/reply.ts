@@ -27,6 +27,11 @@ export const reply = record('reply', 'vmm', 'What the last reading ioctl reporte
   smi_pending: flag('KVM_GET_VCPU_EVENTS: smi.pending', { source: 'tdx:SMI-7' }),
   smm: flag('KVM_GET_VCPU_EVENTS: smi.smm', { source: 'tdx:SMI-7' }),
   interrupt_injected: flag('KVM_GET_VCPU_EVENTS: interrupt.injected', { source: 'tdx:LAPIC-6' }),
+  interrupt_nr: num(8, 'KVM_GET_VCPU_EVENTS: interrupt.nr', { source: 'x86:UAPI-9' }),
+  interrupt_shadow: num(8, 'KVM_GET_VCPU_EVENTS: interrupt.shadow; 1 MOV SS, 2 STI', {
+    source: 'x86:UAPI-8',
+  }),
+  exception_nr: num(8, 'KVM_GET_VCPU_EVENTS: exception.nr', { source: 'x86:UAPI-9' }),
   exception_injected: flag('KVM_GET_VCPU_EVENTS: exception.injected', { source: 'tdx:LAPIC-6' }),
   irq_status: int32('KVM_IRQ_LINE_STATUS: status', { source: 'EOI-11' }),
   cpuid_configs: num(8, 'KVM_TDX_CAPABILITIES: cpuid.nent', { source: 'VM-21' }),

@@ -195,7 +195,7 @@ describe('APICv inhibit reasons', () => {
     bench.does(run('td'));
     expect(bench.events('kvm_inj_virq')).toEqual([]);
     expect(bench.shows('td.vcpu0.vmcs.eoi_exit_bitmap')).toBe('');
-    expect(bench.shows('td.vcpu0.vmcs.irq_window')).toBe('0');
+    expect(bench.shows('td.vcpu0.vmcs.cpu_based')).not.toContain('INTR_WINDOW');
     bench.does(set('td', 'BLOCKIRQ'));
     expect(bench.events('KVM_BUG_ON')).toEqual(['vt_refresh_apicv_exec_ctrl']);
   });

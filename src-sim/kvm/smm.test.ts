@@ -54,7 +54,7 @@ describe('an SMI is requested', () => {
     for (let i = 0; i < 3; i++) bench.does(smi);
     expect([shows(bench, 'smi_pending'), shows(bench, 'smi_count')]).toEqual(['1', '1']);
     expect(bench.events('kvm_enter_smm', from)).toEqual([]);
-    expect([shows(bench, 'vmcs.irq_window'), shows(bench, 'vmcs.nmi_window')]).toEqual(['0', '0']);
+    expect(shows(bench, 'vmcs.cpu_based')).toBe('HLT TPR_SHADOW');
     bench.does(rsm());
     expect(bench.events('kvm_enter_smm', from)).toEqual([
       'vcpu 0: leaving SMM, smbase 0x30000',

@@ -56,6 +56,7 @@ export function enter_smm(m: Machine, vcpu: Ref): void {
   if (kvm_x86_ops.get_nmi_mask(m, vcpu)) kvm_vcpu.smm_inside_nmi.set(m, vcpu, 1);
   else kvm_x86_ops.set_nmi_mask(m, vcpu, 1);
   guest_cpu.if.set(m, host.guestOf(vcpu), 0);
+  kvm_x86_ops.set_interrupt_shadow(m, vcpu, 0);
   kvm_regs.rip.set(m, host.regsOf(vcpu), 0x8000);
   const state = host.guestStateOf(vcpu);
   vmcs_guest_state.cr0.set(m, state, vmcs_guest_state.cr0.get(m, state) & ~CR0_LEFT);
@@ -96,6 +97,7 @@ function save(m: Machine, vcpu: Ref, image: Ref): void {
   smram.rip.set(m, image, kvm_regs.rip.get(m, regs));
   smram.cs_selector.set(m, image, kvm_regs.cs_selector.get(m, regs));
   smram.cs_base.set(m, image, kvm_regs.cs_base.get(m, regs));
+  smram.int_shadow.set(m, image, kvm_x86_ops.get_interrupt_shadow(m, vcpu));
   for (const field of STATE) smram[field].set(m, image, vmcs_guest_state[field].get(m, state));
   if (!long) smram.efer.set(m, image, 0); // the 32-bit layout has no place for it
 }
@@ -123,6 +125,7 @@ export function emulator_leave_smm(m: Machine, vcpu: Ref): boolean {
   kvm_regs.cs_selector.set(m, regs, smram.cs_selector.get(m, image));
   kvm_regs.cs_base.set(m, regs, smram.cs_base.get(m, image));
   kvm_vcpu.smbase.set(m, vcpu, smram.smbase.get(m, image));
+  kvm_x86_ops.set_interrupt_shadow(m, vcpu, smram.int_shadow.get(m, image));
   guest_cpu.if.set(m, host.guestOf(vcpu), smram.rflags.get(m, image) & RFLAGS_IF ? 1 : 0);
   return true;
 }

@@ -9,7 +9,7 @@ export const EXIT_REASON: Readonly<Record<number, string>> = {
   0: 'EXCEPTION_NMI', 1: 'EXTERNAL_INTERRUPT', 2: 'TRIPLE_FAULT', 3: 'INIT_SIGNAL', 4: 'SIPI_SIGNAL', 6: 'OTHER_SMI',
   7: 'INTERRUPT_WINDOW', 8: 'NMI_WINDOW', 9: 'TASK_SWITCH', 10: 'CPUID', 12: 'HLT', 18: 'VMCALL', 28: 'CR_ACCESS', 30: 'IO_INSTRUCTION',
   31: 'MSR_READ', 32: 'MSR_WRITE', 33: 'INVALID_STATE', 34: 'MSR_LOAD_FAIL', 41: 'MCE_DURING_VMENTRY', 43: 'TPR_BELOW_THRESHOLD', 74: 'BUS_LOCK',
-  75: 'NOTIFY', 45: 'EOI_INDUCED', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
+  75: 'NOTIFY', 44: 'APIC_ACCESS', 45: 'EOI_INDUCED', 62: 'PML_FULL', 48: 'EPT_VIOLATION', 49: 'EPT_MISCONFIG', 77: 'TDCALL', 0xffff: 'NONE',
 }; // prettier-ignore
 /** As kvm_exit prints it: a failed entry carries a flag. Its number is the basic reason + FAILED. @source NUM-10 */
 export const FAILED = 0x1_0000;
@@ -114,8 +114,21 @@ export const device_posts = event('device_posts', 'mark', 'PI-25', { vcpu: 'num'
 export const kvm_apicv_inhibit_changed = event('kvm_apicv_inhibit_changed', 'tracepoint', 'APICV-6',
   { reason: APICV_INHIBIT_REASONS, set: ['cleared', 'set'], inhibits: 'hex' }, '{set} reason={reason}, inhibits={inhibits}',
   'APICv inhibit reason {reason} is {set}; the mask is now {inhibits}.'); // prettier-ignore
-export const kvm_inj_virq = event('kvm_inj_virq', 'tracepoint', 'x86:IRQ-3', { vec: 'num' }, 'IRQ {vec}',
+const REINJECTED = ['', ' [reinjected]'];
+export const kvm_inj_virq = event('kvm_inj_virq', 'tracepoint', 'x86:IRQ-3',
+  { kind: ['IRQ', 'Soft/INTn'], vec: 'hex', reinjected: REINJECTED }, '{kind} {vec}{reinjected}',
   'KVM injects vector {vec} by event injection.'); // prettier-ignore
+/** As the kernel prints them: kvm_trace_sym_exc. */
+const EXCEPTION: Readonly<Record<number, string>> = {
+  0: '#DE', 1: '#DB', 3: '#BP', 4: '#OF', 5: '#BR', 6: '#UD', 7: '#NM', 8: '#DF', 10: '#TS', 11: '#NP', 12: '#SS', 13: '#GP',
+  14: '#PF', 16: '#MF', 17: '#AC', 18: '#MC',
+}; // prettier-ignore
+export const kvm_inj_exception = event('kvm_inj_exception', 'tracepoint', 'x86:INJ-9',
+  { exception: EXCEPTION, has_error: ['', ' (0x0)'], reinjected: REINJECTED }, '{exception}{has_error}{reinjected}',
+  'KVM injects the exception {exception}.'); // prettier-ignore
+export const nmi_blocked_too_long = event('nmi_blocked_too_long', 'mark', 'x86:VMX-17', { vcpu: 'num' },
+  'Breaking out of NMI-blocked state on VCPU {vcpu} after 1 s timeout',
+  'KVM has waited a second of guest time for the NMI handler of vCPU {vcpu}, and takes it for ended.'); // prettier-ignore
 export const irq_injection_lost = event('irq_injection_lost', 'mark', 'tdx:LAPIC-9', { vcpu: 'num' }, 'vcpu {vcpu}',
   'KVM marks the interrupt of vCPU {vcpu} injected, but a TD has no event injection: the guest never gets it.'); // prettier-ignore
 export const WARN_SITES = [
@@ -154,7 +167,7 @@ export const host_nmi_nested = event('host_nmi_nested', 'mark', 'tdx:NMI-25', { 
   'A second NMI interrupts the first handler on CPU {cpu}: {harm}.'); // prettier-ignore
 export const smi_handled = event('smi_handled', 'mark', 'tdx:SMI-10', { cpu: 'num' }, 'cpu {cpu}',
   'CPU {cpu} is back in the host and takes the SMI at once.'); // prettier-ignore
-export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff', 'vt_smi_allowed', 'vt_refresh_apicv_exec_ctrl', 'tdx_handle_exit', 'tdx_handle_ept_violation', 'tdx_mem_page_aug'] }, '{site}',
+export const KVM_BUG_ON = event('KVM_BUG_ON', 'mark', 'RUN-14', { site: ['seamcall', 'handle_external_interrupt_irqoff', 'vt_smi_allowed', 'vt_refresh_apicv_exec_ctrl', 'tdx_handle_exit', 'tdx_handle_ept_violation', 'tdx_mem_page_aug', 'handle_nmi_window'] }, '{site}',
   'KVM_BUG_ON in {site}: the VM is bugged, every later ioctl is -EIO.'); // prettier-ignore
 export const mp_state_read = event('mp_state_read', 'mark', 'INIT-11', { vcpu: 'num', mp_state: MP_STATES }, 'vcpu {vcpu} mp_state {mp_state}',
   'Userspace reads mp_state {mp_state} of vCPU {vcpu}.'); // prettier-ignore

@@ -71,7 +71,8 @@ describe('KVM_SET_VCPU_EVENTS on a TD vCPU', () => {
     const td = tdReady();
     td.does(nmi());
     td.does(set({ nmi_pending: 7 }));
-    expect(td.shows('vcpu0.nmi_pending')).toBe('2');
+    expect([td.shows('vcpu0.nmi_pending'), td.shows('vcpu0.nmi_queued')]).toEqual(['0', '7']);
+    expect(reported(td).nmi_pending).toBe('2');
     td.does(run());
     expect(td.shows('vcpu0.guest.nmis')).toBe('1');
   });

@@ -24,6 +24,7 @@ import { kvm_x86_ops } from './kvm_x86_ops';
 import {
   kvm_check_and_inject_events,
   kvm_cpu_accept_dm_intr,
+  kvm_event_needs_reinjection,
   kvm_inject_nmi,
   kvm_inject_smi,
   process_nmi,
@@ -141,6 +142,8 @@ export const vcpu_enter_guest = routine(
       }
       kvm_vcpu.mode.set(m, vcpu, host.OUTSIDE_GUEST_MODE);
       enableIrqs(m, thisCpu(m));
+      if (l.immediate_exit) kvm_make_request(m, vcpu, host.KVM_REQ_EVENT);
+      kvm_x86_ops.cancel_injection(m, vcpu); // what was to be injected is injected by the next pass
       return m.ret(1);
     },
     run(m, l) {
@@ -235,6 +238,7 @@ export const vcpu_run = routine(
     },
     turn(m, l) {
       const running = kvm_vcpu_running(m, l.vcpu as Ref);
+      kvm_vcpu.at_instruction_boundary.set(m, l.vcpu as Ref, 0);
       return m.call(at.after, running ? vcpu_enter_guest : vcpu_block, l.vcpu);
     },
     after(m, l) {
@@ -272,11 +276,8 @@ function windowWanted(m: Machine, vcpu: Ref): boolean {
 
 /** Whether an interrupt of userspace could be injected right now. @source tdx:LAPIC-13 */
 function readyForInterruptInjection(m: Machine, vcpu: Ref): boolean {
-  const begun =
-    kvm_vcpu.interrupt_injected.get(m, vcpu) ||
-    kvm_vcpu.nmi_injected.get(m, vcpu) ||
-    kvm_vcpu.exception_injected.get(m, vcpu);
-  return kvm_x86_ops.interrupt_allowed(m, vcpu) && kvm_cpu_accept_dm_intr(m, vcpu) && !begun;
+  const free = !kvm_event_needs_reinjection(m, vcpu) && !kvm_vcpu.exception_pending.get(m, vcpu);
+  return free && kvm_x86_ops.interrupt_allowed(m, vcpu) && kvm_cpu_accept_dm_intr(m, vcpu);
 }
 
 /** What KVM_RUN leaves in the shared page. @source RUN-13 */
@@ -385,11 +386,14 @@ export const ioctl = (
   name: string,
   source: string,
   doc: string,
-  body: (m: Machine, vcpu: Ref, arg: number) => number,
+  body: (m: Machine, vcpu: Ref, arg: number, arg2: number) => number,
 ) =>
-  routine({ name, layer: 'kvm', source, args: ['vcpu', 'arg'], steps: { handle: [doc, source] } }, () => ({
-    handle: (m, l) => m.ret(body(m, l.vcpu as Ref, l.arg)),
-  }));
+  routine(
+    { name, layer: 'kvm', source, args: ['vcpu', 'arg', 'arg2'], steps: { handle: [doc, source] } },
+    () => ({
+      handle: (m, l) => m.ret(body(m, l.vcpu as Ref, l.arg, l.arg2)),
+    }),
+  );
 
 /** KVM_SET_MP_STATE. On a TD vCPU INIT_RECEIVED and SIPI_RECEIVED are -EINVAL. @source INIT-10, x86:SIPI-26 to x86:SIPI-28 */
 export const kvm_arch_vcpu_ioctl_set_mpstate = ioctl(

@@ -30,6 +30,7 @@ export function kvm_apic_init_sipi_allowed(m: Machine, vcpu: Ref): boolean {
 export function kvm_vcpu_has_events(m: Machine, vcpu: Ref): boolean {
   if (kvm_apic_has_pending_init_or_sipi(m, vcpu) && kvm_apic_init_sipi_allowed(m, vcpu)) return true;
   if (kvm_vcpu.pv_unhalted.get(m, vcpu)) return true;
+  if (kvm_vcpu.exception_pending.get(m, vcpu)) return true;
   if (kvm_vcpu.requests.test(m, vcpu, KVM_REQ_NMI)) return true;
   if (kvm_vcpu.nmi_pending.get(m, vcpu) > 0 && kvm_x86_ops.nmi_allowed(m, vcpu)) return true;
   if (kvm_vcpu.requests.test(m, vcpu, KVM_REQ_SMI)) return true;

@@ -9,6 +9,7 @@ import { kvm_x86_ops } from './kvm_x86_ops';
 import { enter_smm } from './smm';
 import { nmi_collapsed } from './trace';
 import { lapic_in_kernel } from './x86_events';
+import { kvm_inject_exception } from './x86_exceptions';
 
 /** The part of arch/x86/kvm/x86.c that turns requests into pending events and pending events into injected ones. */
 
@@ -63,13 +64,12 @@ export function kvm_cpu_has_injectable_intr(m: Machine, vcpu: Ref): boolean {
   if (has_external_interrupt(m, vcpu)) return true;
   const apic = host.apicOf(vcpu);
   if (kvm_lapic.apicv_active.get(m, apic) || kvm_lapic.guest_apic_protected.get(m, apic)) return false;
-  const guest = host.guestOf(vcpu);
-  return vmxip(m, guest);
+  kvm_x86_ops.sync_pir_to_irr(m, vcpu); // what was posted before APICv was switched off: x86:IRQ-15
+  return vmxip(m, host.guestOf(vcpu));
 }
 
 /** Takes the vector to inject: IRR to ISR, or the external one. @source x86:LAPIC-26 */
 function kvm_cpu_get_interrupt(m: Machine, vcpu: Ref): number {
-  kvm_vcpu.interrupt_injected.set(m, vcpu, 1);
   if (has_external_interrupt(m, vcpu)) {
     const vector = kvm_vcpu.pending_external_vector.get(m, vcpu);
     kvm_vcpu.pending_external_vector.set(m, vcpu, -1);
@@ -82,7 +82,23 @@ function kvm_cpu_get_interrupt(m: Machine, vcpu: Ref): number {
   return vector;
 }
 
-/** Injects what is pending, in the fixed order: what was begun first, then SMI, then NMI. */
+/** An interrupt is on its way into the guest. @source x86:IRQ-7; arch/x86/kvm/x86.h */
+export function kvm_queue_interrupt(m: Machine, vcpu: Ref, vector: number, soft: 0 | 1): void {
+  kvm_vcpu.interrupt_injected.set(m, vcpu, 1);
+  kvm_vcpu.interrupt_soft.set(m, vcpu, soft);
+  kvm_vcpu.interrupt_nr.set(m, vcpu, vector);
+}
+
+/** Whether something that was begun has still to be delivered: nothing new goes before it. @source x86:INJ-8 */
+export function kvm_event_needs_reinjection(m: Machine, vcpu: Ref): boolean {
+  return (
+    kvm_vcpu.exception_injected.get(m, vcpu) === 1 ||
+    kvm_vcpu.interrupt_injected.get(m, vcpu) === 1 ||
+    kvm_vcpu.nmi_injected.get(m, vcpu) === 1
+  );
+}
+
+/** Injects what is pending, in the fixed order: what was begun first, then exception, SMI, NMI, interrupt. Answers 1 to ask for an immediate exit. */
 export const kvm_check_and_inject_events = routine(
   {
     name: 'kvm_check_and_inject_events',
@@ -93,9 +109,10 @@ export const kvm_check_and_inject_events = routine(
     steps: {
       reinject: [
         'Inject again what was marked injected and not delivered; nothing new goes before it.',
-        'RUN-8',
+        'x86:INJ-6',
       ],
-      smi: ['A pending SMI comes first; may the vCPU take it?', 'x86:INJ-11'],
+      exception: ['A pending exception comes first.', 'x86:INJ-9'],
+      smi: ['Then a pending SMI; may the vCPU take it?', 'x86:INJ-11'],
       nmi: ['Then a pending NMI.', 'x86:INJ-12'],
       window: ['If an NMI is still pending, ask to be told when it can be taken.', 'x86:INJ-12'],
       irq: ['Last a pending interrupt.', 'x86:INJ-13'],
@@ -105,19 +122,28 @@ export const kvm_check_and_inject_events = routine(
   (at) => ({
     reinject(m, l) {
       const vcpu = l.vcpu as Ref;
-      l.can_inject = 0;
-      if (kvm_vcpu.exception_injected.get(m, vcpu)) return at.smi; // for a TD the op does nothing: tdx:LAPIC-10
-      if (kvm_vcpu.nmi_injected.get(m, vcpu)) {
-        return m.call(at.smi, kvm_x86_ops.inject_nmi, vcpu);
+      if (kvm_vcpu.exception_injected.get(m, vcpu)) {
+        kvm_inject_exception(m, vcpu); // for a TD the op does nothing: tdx:LAPIC-10
+        return at.smi;
       }
-      if (kvm_vcpu.interrupt_injected.get(m, vcpu)) return m.call(at.smi, kvm_x86_ops.inject_irq, vcpu, -1);
-      l.can_inject = 1;
+      if (kvm_vcpu.exception_pending.get(m, vcpu)) return at.exception; // before an NMI or interrupt again: x86:INJ-18
+      if (kvm_vcpu.nmi_injected.get(m, vcpu)) return m.call(at.smi, kvm_x86_ops.inject_nmi, vcpu);
+      if (kvm_vcpu.interrupt_injected.get(m, vcpu)) return m.call(at.smi, kvm_x86_ops.inject_irq, vcpu, 1);
+      return at.smi;
+    },
+    exception(m, l) {
+      const vcpu = l.vcpu as Ref;
+      kvm_inject_exception(m, vcpu);
+      kvm_vcpu.exception_pending.set(m, vcpu, 0);
+      kvm_vcpu.exception_injected.set(m, vcpu, 1);
       return at.smi;
     },
     smi(m, l) {
       const vcpu = l.vcpu as Ref;
+      l.can_inject = kvm_event_needs_reinjection(m, vcpu) ? 0 : 1;
       if (kvm_vcpu.guest_debug_blockirq.get(m, vcpu)) return m.ret(0); // KVM_GUESTDBG_BLOCKIRQ: x86:INJ-10
-      if (!kvm_vcpu.smi_pending.get(m, vcpu) || !l.can_inject) return at.nmi;
+      if (!kvm_vcpu.smi_pending.get(m, vcpu)) return at.nmi;
+      if (!l.can_inject) return m.ret(1); // the next pass decides: x86:INJ-16
       if (!kvm_x86_ops.smi_allowed(m, vcpu)) return at.nmi;
       kvm_vcpu.smi_pending.set(m, vcpu, 0);
       l.can_inject = 0;
@@ -148,7 +174,8 @@ export const kvm_check_and_inject_events = routine(
         kvm_x86_ops.enable_irq_window(m, vcpu);
         return m.ret(0);
       }
-      return m.call(at.done, kvm_x86_ops.inject_irq, vcpu, kvm_cpu_get_interrupt(m, vcpu));
+      kvm_queue_interrupt(m, vcpu, kvm_cpu_get_interrupt(m, vcpu), 0);
+      return m.call(at.done, kvm_x86_ops.inject_irq, vcpu, 0);
     },
     done(m, l) {
       if (kvm_cpu_has_injectable_intr(m, l.vcpu as Ref)) kvm_x86_ops.enable_irq_window(m, l.vcpu as Ref);

@@ -13,6 +13,7 @@ import { resetLvts } from './lapic_reg';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { vcpu_reset } from './trace';
 import { lapic_in_kernel } from './x86_events';
+import { kvm_clear_exception_queue } from './x86_exceptions';
 
 /** The reset of a vCPU: arch/x86/kvm/x86.c kvm_vcpu_reset and arch/x86/kvm/lapic.c kvm_lapic_reset. */
 
@@ -85,6 +86,8 @@ export const kvm_vcpu_reset = routine(
       kvm_vcpu.smi_pending.set(m, vcpu, 0);
       kvm_vcpu.smi_count.set(m, vcpu, 0);
       if (!l.init_event) kvm_vcpu.smbase.set(m, vcpu, DEFAULT_SMBASE);
+      kvm_vcpu.interrupt_injected.set(m, vcpu, 0);
+      kvm_clear_exception_queue(m, vcpu);
       kvm_make_request(m, vcpu, KVM_REQ_EVENT);
       return m.ret(0);
     },

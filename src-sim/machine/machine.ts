@@ -31,6 +31,7 @@ export const WHY = {
   no_slot: 'The platform has no such VM or vCPU.',
   thread_busy: 'The thread that would issue this call is inside another one.',
   not_tdx: 'This sub-command exists for TDX VMs only.',
+  plain_only: 'The model has this for plain VMX guests only.',
   guest_busy: 'The guest already has an instruction to execute.',
   guest_queued: 'The vCPU is not executing guest code now; it will execute this when it next runs.',
   guest_parked: 'The vCPU sleeps; it will execute this when it next runs.',

@@ -179,8 +179,19 @@ export const ACTIONS = {
           .optional()
           .meta({ description: 'nmi.pending (KVM_VCPUEVENT_VALID_NMI_PENDING), 0 to 255' }),
         nmi_injected: Bit.optional().meta({ description: 'nmi.injected' }),
+        nmi_masked: Bit.optional().meta({ description: 'nmi.masked' }),
         interrupt_injected: Bit.optional().meta({ description: 'interrupt.injected' }),
+        interrupt_nr: Vector.optional(),
+        interrupt_soft: Bit.optional().meta({ description: 'interrupt.soft' }),
+        interrupt_shadow: z
+          .int()
+          .min(0)
+          .max(3)
+          .optional()
+          .meta({ description: 'interrupt.shadow (KVM_VCPUEVENT_VALID_SHADOW): 1 MOV SS, 2 STI' }),
         exception_injected: Bit.optional().meta({ description: 'exception.injected' }),
+        exception_nr: Vector.optional(),
+        sipi_vector: Vector.optional(),
       },
     ),
     KVM_NMI: declare(
@@ -351,7 +362,13 @@ export const ACTIONS = {
       ...onVcpu,
       enabled: z.boolean(),
     }),
-    IRET: declare('The NMI handler returns: NMIs are unblocked.', 'tdx:NMI-10', onVcpu),
+    IRET: declare('The NMI handler returns: NMIs are unblocked.', 'tdx:NMI-10', {
+      ...onVcpu,
+      fault: z
+        .enum(['EPT_VIOLATION', 'PML_FULL', 'NOTIFY', 'PAGE_FAULT', 'DOUBLE_FAULT'])
+        .optional()
+        .meta({ description: 'What the IRET runs into at its first attempt, on a plain guest' }),
+    }),
     RSM: declare('The SMI handler of a plain guest returns.', 'x86:SMI-13', {
       ...onVcpu,
       smbase: z
@@ -365,6 +382,24 @@ export const ACTIONS = {
         .optional()
         .meta({ description: 'true: the handler has put a CR4 into the image that does not exist' }),
     }),
+    STI: declare('The guest executes STI: the next instruction comes before any event.', 'x86:VMX-6', onVcpu),
+    MOV_SS: declare(
+      'The guest executes MOV SS: the next instruction comes before any event.',
+      'x86:VMX-6',
+      onVcpu,
+    ),
+    DELIVERY_FAULT: declare(
+      'The next deliveries of events into a plain guest run into an exit each.',
+      'x86:VMX-15',
+      {
+        ...onVcpu,
+        exit: z
+          .enum(['EPT_VIOLATION', 'EPT_MISCONFIG', 'PML_FULL', 'APIC_ACCESS', 'NOTIFY', 'BUS_LOCK'])
+          .default('EPT_VIOLATION')
+          .meta({ description: 'Reason of the exit' }),
+        times: z.int().min(0).max(255).default(1).meta({ description: 'How many deliveries' }),
+      },
+    ),
     TRIPLE_FAULT: declare('The guest runs into a triple fault.', 'FATAL-1', onVcpu),
     TIMER: declare('The guest writes a timer register: LVTT, TMICT, TDCR or TSC_DEADLINE.', 'TMR-1', {
       ...onVcpu,

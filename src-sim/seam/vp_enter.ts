@@ -4,7 +4,8 @@ import { routine } from '../machine/routine';
 import { event } from '../machine/trace';
 import { pcpu, SEAM_NON_ROOT, SEAM_ROOT } from '../platform/pcpu';
 import { guest_cpu, OP_NONE } from '../guest/cpu';
-import { ENTRY_FAILURE, EXIT_NMI_WINDOW, guest_run, INTR_INFO_NMI } from '../guest/run';
+import { ENTRY_FAILURE, EXIT_NMI_WINDOW, guest_run } from '../guest/run';
+import { INTR_INFO_NMI } from '../platform/intr_info';
 import {
   argsOf, guestOf, kvm_vcpu, kvmOf, moduleOf, seam_fault, seamFaultRef, tdvpsOf, variant, variantRef, vmcs, vmcsOf, vp_enter_args,
 } from '../kvm/kvm_host'; // prettier-ignore

@@ -97,6 +97,8 @@ const TEMPLATES: readonly Template[] = ACTORS.flatMap((actor) =>
 const BOOTS = TEMPLATES.filter(({ actor }) => actor === 'boot');
 const OTHERS = TEMPLATES.filter(({ actor }) => actor !== 'boot');
 const SIGNAL = OTHERS.find(({ verb }) => verb === 'signal')!;
+const RUN = OTHERS.find(({ verb }) => verb === 'KVM_RUN')!;
+const MESSAGE = OTHERS.find(({ verb }) => verb === 'KVM_SIGNAL_MSI')!;
 
 function unwrap(type: Type): Type {
   return type.def.innerType && type.def.type !== 'array' ? unwrap(type.def.innerType) : type;
@@ -135,14 +137,21 @@ function value(random: Random, { key, type }: Param, platform: Platform): unknow
   }
 }
 
+/** A signal ends KVM_RUN: without many of them most ioctls only wait for it. Then the vCPU has to run again, and be interrupted. */
+function anyTemplate(random: Random): Template {
+  const n = random.below(100);
+  if (n < 12) return SIGNAL;
+  if (n < 22) return RUN;
+  return n < 30 ? MESSAGE : random.one(OTHERS);
+}
+
 /** Any action of the language; the parameters suit their types, not the situation. */
 export function anyAction(
   random: Random,
   platform: Platform,
   templates: readonly Template[] = OTHERS,
 ): Action {
-  // A signal ends KVM_RUN: without many of them most ioctls only wait for it.
-  const { actor, verb, params } = templates === OTHERS && random.chance(12) ? SIGNAL : random.one(templates);
+  const { actor, verb, params } = templates === OTHERS ? anyTemplate(random) : random.one(templates);
   const action: Record<string, unknown> = { [actor]: verb };
   for (const param of params) {
     if (!param.optional || random.chance(50)) action[param.key] = value(random, param, platform);

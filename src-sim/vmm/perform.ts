@@ -92,12 +92,12 @@ function vmCall({ m, slot }: Target, name: VmIoctlName, arg = 0, arg2 = 0): Why 
 }
 
 /** An ioctl on a vCPU: from the vCPU's own thread when that is in userspace, else from the VMM's, which then waits. */
-function vcpuCall({ m, vcpu }: Target, name: VcpuIoctlName, arg = 0): Why | null {
+function vcpuCall({ m, vcpu }: Target, name: VcpuIoctlName, arg = 0, arg2 = 0): Why | null {
   if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
   const own = threadIndex(m, vcpu);
   const from = isIdle(m, own) ? own : VMM_THREAD;
   if (name === 'KVM_RUN' && from !== own) return 'thread_busy';
-  return m.begin(from, kvm_vcpu_ioctl, vcpu, vcpuIoctl(name), arg) ? null : 'thread_busy';
+  return m.begin(from, kvm_vcpu_ioctl, vcpu, vcpuIoctl(name), arg, arg2) ? null : 'thread_busy';
 }
 
 const tdxVm =
@@ -133,6 +133,10 @@ function msrList(a: { first: MsrName; second?: MsrName | undefined; third?: MsrN
 
 /** Basic exit reasons of a failed entry. @source NUM-11 */
 const ENTRY_FAILURES = { INVALID_STATE: 33, MSR_LOAD_FAIL: 34, MCE_DURING_VMENTRY: 41 } as const;
+/** Basic reasons of exits that can interrupt the delivery of an event. @source x86:VMX-21 */
+const DELIVERY_EXITS = {
+  EPT_VIOLATION: 48, EPT_MISCONFIG: 49, PML_FULL: 62, APIC_ACCESS: 44, NOTIFY: 75, BUS_LOCK: 74,
+} as const; // prettier-ignore
 const SHARED_BIT = 0x8000_0000_0000;
 
 function instruct({ m, vcpu }: Target, op: number, msr = 0, hi = 0, lo = 0): Why | null {
@@ -241,7 +245,7 @@ const BEGIN: BeginTable = {
     KVM_GET_MP_STATE: (t) => vcpuCall(t, 'KVM_GET_MP_STATE'),
     KVM_SET_MP_STATE: (t, { mp_state }) => vcpuCall(t, 'KVM_SET_MP_STATE', MP_STATES.indexOf(mp_state)),
     KVM_GET_VCPU_EVENTS: (t) => vcpuCall(t, 'KVM_GET_VCPU_EVENTS'),
-    KVM_SET_VCPU_EVENTS: (t, events) => vcpuCall(t, 'KVM_SET_VCPU_EVENTS', packVcpuEvents(events)),
+    KVM_SET_VCPU_EVENTS: (t, events) => vcpuCall(t, 'KVM_SET_VCPU_EVENTS', ...packVcpuEvents(events)),
     KVM_NMI: (t) => vcpuCall(t, 'KVM_NMI'),
     KVM_SMI: (t) => vcpuCall(t, 'KVM_SMI'),
     KVM_GET_REGS: (t) => vcpuCall(t, 'KVM_GET_REGS'),
@@ -336,7 +340,13 @@ const BEGIN: BeginTable = {
       if (inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
       return null;
     },
-    IRET: (t) => instruct(t, cpu.OP_IRET),
+    IRET(t, { fault }) {
+      if (fault !== undefined && kvm.type.get(t.m, t.slot.ref) === VM_TDX) return 'plain_only';
+      const refused = instruct(t, cpu.OP_IRET);
+      if (refused === null)
+        guest_cpu.iret_fault.set(t.m, guestOf(t.vcpu), fault ? cpu.IRET_FAULT.indexOf(fault) : 0);
+      return refused;
+    },
     RSM(t, { smbase, damaged }) {
       if (is_td_vcpu(t.m, t.vcpu)) return 'td_smm';
       if (!kvm_vcpu.smm.get(t.m, t.vcpu)) return 'not_in_smm';
@@ -344,6 +354,15 @@ const BEGIN: BeginTable = {
       if (refused !== null) return refused;
       if (smbase !== undefined) smram.smbase.set(t.m, smramOf(t.vcpu), smbase);
       if (damaged) smram.cr4.set(t.m, smramOf(t.vcpu), CR4_RESERVED);
+      return null;
+    },
+    STI: (t) => instruct(t, cpu.OP_STI),
+    MOV_SS: (t) => instruct(t, cpu.OP_MOV_SS),
+    DELIVERY_FAULT({ m, slot, vcpu }, { exit, times }) {
+      if (kvm.type.get(m, slot.ref) === VM_TDX) return 'plain_only';
+      guest_cpu.delivery_faults.set(m, guestOf(vcpu), times);
+      guest_cpu.delivery_exit.set(m, guestOf(vcpu), DELIVERY_EXITS[exit]);
+      m.answer('returned', 'none', 0);
       return null;
     },
     TRIPLE_FAULT: (t) => instruct(t, cpu.OP_TRIPLE_FAULT),

@@ -2,7 +2,7 @@ import type { Ref } from '../../machine/layout';
 import { type Machine } from '../../machine/machine';
 import { routine } from '../../machine/routine';
 import { guest_cpu } from '../../guest/cpu';
-import { INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../guest/run';
+import { INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI } from '../../platform/intr_info';
 import {
   APIC_ICR_BUSY, APIC_INT_LEVELTRIG, APIC_SELF_IPI, apicOffset, isX2apicMsr, MSR_X2APIC_ICR, SHORTHAND_SELF, x2apicMsr,
 } from '../../platform/apic'; // prettier-ignore
@@ -43,6 +43,7 @@ export const EXIT_REASON_TRIPLE_FAULT = 2;
 export const EXIT_REASON_OTHER_SMI = 6;
 export const EXIT_REASON_INTERRUPT_WINDOW = 7;
 export const EXIT_REASON_NMI_WINDOW = 8;
+export const EXIT_REASON_TASK_SWITCH = 9;
 export const EXIT_REASON_HLT = 12;
 export const EXIT_REASON_MSR_WRITE = 32;
 export const EXIT_REASON_TPR_BELOW_THRESHOLD = 43;
@@ -54,8 +55,11 @@ export const EXIT_REASON_CR_ACCESS = 28;
 export const EXIT_REASON_IO_INSTRUCTION = 30;
 export const EXIT_REASON_MSR_READ = 31;
 export const EXIT_REASON_MCE_DURING_VMENTRY = 41;
+export const EXIT_REASON_APIC_ACCESS = 44;
 export const EXIT_REASON_EPT_VIOLATION = 48;
 export const EXIT_REASON_EPT_MISCONFIG = 49;
+export const EXIT_REASON_PML_FULL = 62;
+export const EXIT_REASON_NOTIFY = 75;
 /** Bit 31 of the full reason: the entry failed. @source NUM-10 */
 export const FAILED_VMENTRY = 0x8000_0000;
 
@@ -346,6 +350,7 @@ export function vmx_handle_exit_irqoff(m: Machine, vcpu: Ref): void {
   const stat = statOf(vcpu);
   kvm_vcpu_stat.irq_exits.set(m, stat, kvm_vcpu_stat.irq_exits.get(m, stat) + 1);
   takeIrq(m, cpu, info & 0xff);
+  kvm_vcpu.at_instruction_boundary.set(m, vcpu, 1);
 }
 
 /** A failed entry: KVM_EXIT_FAIL_ENTRY with the full reason. @source EXIT-10 */

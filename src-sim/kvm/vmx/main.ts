@@ -15,6 +15,7 @@ import * as tdx from './tdx';
 import { tdx_vm_destroy } from './tdx_destroy';
 import { TDX_COMPLETIONS } from './tdvmcall';
 import * as vmx from './vmx';
+import * as events from './vmx_events';
 
 /** Mirrors arch/x86/kvm/vmx/main.c: every op asks first whether it deals with a TD. */
 
@@ -108,7 +109,7 @@ export const vt_inject_nmi = routine(
   },
   () => ({
     dispatch: (m, l) =>
-      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_inject_nmi : vmx.vmx_inject_nmi, l.vcpu),
+      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_inject_nmi : events.vmx_inject_nmi, l.vcpu),
   }),
 );
 
@@ -118,12 +119,12 @@ export const vt_inject_irq = routine(
     name: 'vt_inject_irq',
     layer: 'kvm',
     source: 'PI-38',
-    args: ['vcpu', 'vector'],
+    args: ['vcpu', 'reinjected'],
     steps: { dispatch: ['A TD or a plain VMX guest?', 'PI-38'] },
   },
   () => ({
     dispatch: (m, l) =>
-      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_inject_irq : vmx.vmx_inject_irq, l.vcpu, l.vector),
+      m.tail(is_td_vcpu(m, l.vcpu as Ref) ? tdx.tdx_inject_irq : events.vmx_inject_irq, l.vcpu, l.reinjected),
   }),
 );
 
@@ -157,24 +158,35 @@ kvm_x86_vendor_init({
       ? tdx.tdx_interrupt_allowed(m, vcpu) && tdx.tdx_protected_apic_has_interrupt(m, vcpu)
       : vmx.vmx_has_interrupt(m, vcpu),
   dy_apicv_has_pending_interrupt: pi_has_pending_interrupt,
-  get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && vmx.vmx_nmi_blocked(m, vcpu), // a TD's mask cannot be read: tdx:NMI-4
+  get_nmi_mask: (m, vcpu) => !is_td_vcpu(m, vcpu) && events.vmx_get_nmi_mask(m, vcpu), // a TD's mask cannot be read: tdx:NMI-4
   set_nmi_mask: (m, vcpu, masked) => {
-    if (!is_td_vcpu(m, vcpu)) vmx.vmx_set_nmi_mask(m, vcpu, masked);
+    if (!is_td_vcpu(m, vcpu)) events.vmx_set_nmi_mask(m, vcpu, masked);
   },
-  nmi_allowed: (m, vcpu) => is_td_vcpu(m, vcpu) || !vmx.vmx_nmi_blocked(m, vcpu),
+  get_interrupt_shadow: (m, vcpu) => (is_td_vcpu(m, vcpu) ? 0 : events.vmx_get_interrupt_shadow(m, vcpu)),
+  set_interrupt_shadow: (m, vcpu, mask) => {
+    if (!is_td_vcpu(m, vcpu)) events.vmx_set_interrupt_shadow(m, vcpu, mask);
+  },
+  nmi_allowed: (m, vcpu) => is_td_vcpu(m, vcpu) || !events.vmx_nmi_blocked(m, vcpu),
   enable_nmi_window: (m, vcpu) => {
-    if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_nmi_window(m, vcpu);
+    if (!is_td_vcpu(m, vcpu)) events.vmx_enable_nmi_window(m, vcpu);
   },
   inject_nmi: vt_inject_nmi,
   smi_allowed: vt_smi_allowed,
   has_emulated_smbase: (m, vcpu) => !is_td_vcpu(m, vcpu),
   refresh_apicv_exec_ctrl: (m, vcpu) => {
     if (is_td_vcpu(m, vcpu)) tdx.tdx_refresh_apicv_exec_ctrl(m, vcpu);
+    else vmx.vmx_refresh_apicv_exec_ctrl(m, vcpu);
   },
   interrupt_allowed: (m, vcpu) =>
-    is_td_vcpu(m, vcpu) ? tdx.tdx_interrupt_allowed(m, vcpu) : vmx.vmx_interrupt_allowed(m, vcpu),
+    is_td_vcpu(m, vcpu) ? tdx.tdx_interrupt_allowed(m, vcpu) : !events.vmx_interrupt_blocked(m, vcpu),
   enable_irq_window: (m, vcpu) => {
-    if (!is_td_vcpu(m, vcpu)) vmx.vmx_enable_irq_window(m, vcpu);
+    if (!is_td_vcpu(m, vcpu)) events.vmx_enable_irq_window(m, vcpu);
+  },
+  inject_exception: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) events.vmx_inject_exception(m, vcpu);
+  },
+  cancel_injection: (m, vcpu) => {
+    if (!is_td_vcpu(m, vcpu)) events.vmx_cancel_injection(m, vcpu);
   },
   update_cr8_intercept: (m, vcpu) => {
     if (!is_td_vcpu(m, vcpu)) vmx.vmx_update_cr8_intercept(m, vcpu);

@@ -2,7 +2,7 @@ import type { Ref } from '../../machine/layout';
 import { thread, type Machine } from '../../machine/machine';
 import { E, routine } from '../../machine/routine';
 import { vmxip } from '../../guest/cpu';
-import { INTR_INFO_MCE } from '../../guest/run';
+import { INTR_INFO_MCE } from '../../platform/intr_info';
 import { EEQ_PENDING_EPT_VIOLATION } from '../../guest/touch';
 import { TDVPS_FIELDS, TDX_STATUS } from '../../names';
 import { X2APIC_ENABLE } from '../../platform/apic';
@@ -109,12 +109,12 @@ export const tdx_inject_irq = routine(
     name: 'tdx_inject_irq',
     layer: 'kvm',
     source: 'PI-38',
-    args: ['vcpu', 'vector'],
+    args: ['vcpu', 'reinjected'],
     steps: { nothing: ['For a TD this op does nothing.', 'PI-38'] },
   },
   () => ({
     nothing(m, l) {
-      if (l.vector >= 0) m.emit(trace.irq_injection_lost, kvm_vcpu.id.get(m, l.vcpu as Ref));
+      if (!l.reinjected) m.emit(trace.irq_injection_lost, kvm_vcpu.id.get(m, l.vcpu as Ref));
       return m.ret(0);
     },
   }),

@@ -1,24 +1,38 @@
 import type { Ref } from '../../machine/layout';
 import { thread, type Machine } from '../../machine/machine';
-import { routine } from '../../machine/routine';
+import { E, routine } from '../../machine/routine';
 import { guest_cpu, vmxip } from '../../guest/cpu';
-import { guest_run, INTR_INFO_EXTERNAL, INTR_INFO_MCE, INTR_INFO_NMI, INTR_INFO_UD } from '../../guest/run';
+import { endShadow } from '../../guest/events';
+import { guest_run } from '../../guest/run';
 import { MSR_IA32_APICBASE_ENABLE, X2APIC_ENABLE } from '../../platform/apic';
+import { INTR_INFO_MCE, INTR_INFO_UD, INTR_INFO_VALID } from '../../platform/intr_info';
 import { HOST_KERNEL, pcpu, sendIpi, VMX_NON_ROOT } from '../../platform/pcpu';
 import { pi_desc, RESCHEDULE_VECTOR } from '../../platform/posted_intr';
 import {
   apicOf,
+  CPU_BASED_HLT_EXITING,
+  CPU_BASED_INTR_WINDOW_EXITING,
+  CPU_BASED_NMI_WINDOW_EXITING,
+  CPU_BASED_TPR_SHADOW,
   guestOf,
   guestStateOf,
+  kvm,
   kvm_lapic,
   kvm_regs,
   KVM_EXIT_SET_TPR,
+  KVM_EXIT_INTERNAL_ERROR,
+  KVM_INTERNAL_ERROR_DELIVERY_EV,
   KVM_REQ_EVENT,
   KVM_REQ_TRIPLE_FAULT,
   kvm_run,
   kvm_vcpu,
   kvm_vcpu_stat,
+  kvmOf,
   pidOf,
+  PIN_BASED_EXT_INTR,
+  PIN_BASED_NMI_EXITING,
+  PIN_BASED_POSTED_INTR,
+  PIN_BASED_VIRTUAL_NMIS,
   regsOf,
   runOf,
   statOf,
@@ -32,13 +46,19 @@ import { kvm_wait_lapic_expire } from '../lapic_timer';
 import { emulator_leave_smm } from '../smm';
 import * as trace from '../trace';
 import {
-  EXIT_REASON_CR_ACCESS, EXIT_REASON_EOI_INDUCED, EXIT_REASON_TPR_BELOW_THRESHOLD, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, msrValueHigh, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit,
+  EXIT_REASON_CR_ACCESS, EXIT_REASON_EOI_INDUCED, EXIT_REASON_TPR_BELOW_THRESHOLD, EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_INTERRUPT_WINDOW, EXIT_REASON_NMI_WINDOW, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_CPUID, EXIT_REASON_MSR_READ, EXIT_REASON_IO_INSTRUCTION, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_VMCALL, FAILED_VMENTRY, exception_exit, fail_entry, is_nmi, kvm_emulate_rdmsr, MSR_TO_USERSPACE, msrValue, msrValueHigh, kvm_emulate_halt_noskip, kvm_emulate_wrmsr, unhandled_exit, EXIT_REASON_APIC_ACCESS, EXIT_REASON_MCE_DURING_VMENTRY, EXIT_REASON_NOTIFY, EXIT_REASON_PML_FULL, EXIT_REASON_TASK_SWITCH, MSR_REFUSED, kvm_machine_check,
 } from './common'; // prettier-ignore
+import { KVM_BUG_ON } from '../kvm_main';
 import { run_io, run_mmio, run_msr } from '../kvm_run';
 import { kvm_mmu_page_fault } from '../mmu';
 import { kvm_cpuid } from '../x86_cpuid';
+import { lapic_in_kernel } from '../x86_events';
+import { kvm_inject_gp } from '../x86_exceptions';
 import { pi_has_pending_interrupt } from './posted_intr';
 import { exitForIo, exitForMmio } from './tdvmcall';
+import {
+  blockNmisAgain, enable_vnmi, guessEndOfNmi, noteEntryTime, vmx_complete_interrupts, vmx_recover_nmi_blocking,
+} from './vmx_events'; // prettier-ignore
 
 /** Mirrors arch/x86/kvm/vmx/vmx.c, for plain guests with APICv. */
 
@@ -56,6 +76,27 @@ function resetGuestState(m: Machine, vcpu: Ref): void {
     limit.set(m, state, 0xffff);
 }
 
+/** The controls with which a vCPU begins; INIT leaves them. @source x86:VMX-1, x86:VMX-2, x86:VMX-7 */
+function init_vmcs(m: Machine, vcpu: Ref): void {
+  const { pin_based, cpu_based } = vmcs;
+  const ref = vmcsOf(vcpu);
+  pin_based.clearAll(m, ref);
+  pin_based.set(m, ref, PIN_BASED_EXT_INTR);
+  pin_based.set(m, ref, PIN_BASED_NMI_EXITING);
+  if (enable_vnmi(m)) pin_based.set(m, ref, PIN_BASED_VIRTUAL_NMIS);
+  vmx_refresh_apicv_exec_ctrl(m, vcpu);
+  cpu_based.clearAll(m, ref);
+  if (lapic_in_kernel(m, vcpu)) cpu_based.set(m, ref, CPU_BASED_TPR_SHADOW);
+  if (!kvm.hlt_in_guest.get(m, kvmOf(m, vcpu))) cpu_based.set(m, ref, CPU_BASED_HLT_EXITING);
+}
+
+/** Posted interrupts are processed while APICv is active. @source x86:VMX-1, x86:IRQ-14 */
+export function vmx_refresh_apicv_exec_ctrl(m: Machine, vcpu: Ref): void {
+  const active = kvm_lapic.apicv_active.get(m, apicOf(vcpu)) === 1;
+  if (active) vmcs.pin_based.set(m, vmcsOf(vcpu), PIN_BASED_POSTED_INTR);
+  else vmcs.pin_based.clear(m, vmcsOf(vcpu), PIN_BASED_POSTED_INTR);
+}
+
 /** INIT throws away what the guest was doing; the guest's interrupts are disabled. @source x86:SIPI-16 */
 export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void {
   const guest = guestOf(vcpu);
@@ -67,9 +108,14 @@ export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void
   resetGuestState(m, vcpu);
   vmcs.tpr_threshold.set(m, vmcsOf(vcpu), 0);
   guest_cpu.in_nmi.set(m, guest, 0); // the reset unblocks NMIs: x86:VMX-22
+  guest_cpu.nmi_depth.set(m, guest, 0);
+  guest_cpu.saved_if.set(m, guest, 0);
+  endShadow(m, guest);
   vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
-  vmcs.nmi_window.set(m, vmcsOf(vcpu), 0);
-  if (!init_event) return;
+  if (!init_event) {
+    init_vmcs(m, vcpu);
+    return;
+  }
   guest_cpu.started.set(m, guest, 0);
   guest_cpu.resets.set(m, guest, guest_cpu.resets.get(m, guest) + 1);
 }
@@ -107,74 +153,6 @@ export function vmx_timer_int_injected(m: Machine, vcpu: Ref): boolean {
 export function vmx_load_eoi_exitmap(m: Machine, vcpu: Ref): void {
   if (!kvm_lapic.apicv_active.get(m, apicOf(vcpu))) return;
   vmcs.eoi_exit_bitmap.copy(m, vmcsOf(vcpu), kvm_lapic.ioapic_handled_vectors, apicOf(vcpu));
-}
-
-/** Blocking by NMI, as the interruptibility state shows it. @source x86:VMX-10 */
-export function vmx_nmi_blocked(m: Machine, vcpu: Ref): boolean {
-  return guest_cpu.in_nmi.get(m, guestOf(vcpu)) === 1;
-}
-
-export function vmx_set_nmi_mask(m: Machine, vcpu: Ref, masked: 0 | 1): void {
-  guest_cpu.in_nmi.set(m, guestOf(vcpu), masked);
-}
-
-/** NMI-window exiting tells when the guest unblocks NMIs. @source x86:VMX-12 */
-export function vmx_enable_nmi_window(m: Machine, vcpu: Ref): void {
-  vmcs.nmi_window.set(m, vmcsOf(vcpu), 1);
-}
-
-/** The next VM entry delivers an NMI. @source x86:VMX-8, x86:VMX-3 */
-export const vmx_inject_nmi = routine(
-  {
-    name: 'vmx_inject_nmi',
-    layer: 'kvm',
-    source: 'x86:VMX-8',
-    args: ['vcpu'],
-    steps: { write: ['Count the injection; VM-entry interruption information = 0x80000202.', 'x86:VMX-3'] },
-  },
-  () => ({
-    write(m, l) {
-      const vcpu = l.vcpu as Ref;
-      const stat = statOf(vcpu);
-      kvm_vcpu_stat.nmi_injections.set(m, stat, kvm_vcpu_stat.nmi_injections.get(m, stat) + 1);
-      vmcs.entry_intr_info.set(m, vmcsOf(vcpu), INTR_INFO_NMI);
-      return m.ret(0);
-    },
-  }),
-);
-
-/** The next VM entry delivers an external interrupt. @source x86:IRQ-3 */
-export const vmx_inject_irq = routine(
-  {
-    name: 'vmx_inject_irq',
-    layer: 'kvm',
-    source: 'x86:IRQ-3',
-    args: ['vcpu', 'vector'],
-    steps: {
-      write: ['Trace and count; VM-entry interruption information = 0x80000000 + vector.', 'x86:IRQ-3'],
-    },
-  },
-  () => ({
-    write(m, l) {
-      const vcpu = l.vcpu as Ref;
-      if (l.vector < 0) return m.ret(0); // still in the VMCS from the pass before
-      const stat = statOf(vcpu);
-      m.emit(trace.kvm_inj_virq, l.vector);
-      kvm_vcpu_stat.irq_injections.set(m, stat, kvm_vcpu_stat.irq_injections.get(m, stat) + 1);
-      vmcs.entry_intr_info.set(m, vmcsOf(vcpu), INTR_INFO_EXTERNAL + l.vector);
-      return m.ret(0);
-    },
-  }),
-);
-
-/** Interrupt-window exiting tells when the guest can take an interrupt. @source x86:IRQ-4 */
-export function vmx_enable_irq_window(m: Machine, vcpu: Ref): void {
-  vmcs.irq_window.set(m, vmcsOf(vcpu), 1);
-}
-
-/** RFLAGS.IF, and no NMI handler under way. @source x86:IRQ-3 */
-export function vmx_interrupt_allowed(m: Machine, vcpu: Ref): boolean {
-  return guest_cpu.if.get(m, guestOf(vcpu)) === 1 && !vmx_nmi_blocked(m, vcpu);
 }
 
 /** MOV to CR8 exits where the local APIC is userspace's, which is told when the value falls. @source x86:UAPI-1; vmx.c: handle_cr */
@@ -218,7 +196,7 @@ export const vmx_vcpu_run = routine(
       entry: ['Trace the entry; a forced immediate exit is an interrupt that already waits.', 'TRC-1'],
       vmenter: ['VM entry: the CPU enters VMX non-root mode.', 'SDM'],
       vmexit: ['VM exit: back in the host; a host NMI is handled here.', 'x86:VMX-18'],
-      traced: ['Trace the exit.', 'TRC-1'],
+      traced: ['Trace the exit; was the event of the entry delivered?', 'x86:VMX-15'],
     },
   },
   (at) => ({
@@ -227,6 +205,7 @@ export const vmx_vcpu_run = routine(
       if (l.immediate_exit) sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, RESCHEDULE_VECTOR);
       m.emit(trace.kvm_entry, kvm_vcpu.id.get(m, vcpu), kvm_regs.rip.get(m, regsOf(vcpu)));
       kvm_wait_lapic_expire(m, vcpu);
+      noteEntryTime(m, vcpu);
       return at.vmenter;
     },
     vmenter(m, l) {
@@ -235,15 +214,8 @@ export const vmx_vcpu_run = routine(
       const base = kvm_lapic.base.get(m, apic);
       if (base & MSR_IA32_APICBASE_ENABLE) kvm_lapic.base.set(m, apic, base | X2APIC_ENABLE); // the firmware does this first
       const vcpu = l.vcpu as Ref;
-      // An entry that fails delivers nothing: what was to be injected stays so (vmx_complete_interrupts is not reached).
-      if (pcpu.entry_failure.get(m, thread.cpu.get(m, m.thread)))
-        return m.call(at.vmexit, guest_run, vcpu, 0);
-      const injected = vmcs.entry_intr_info.get(m, vmcsOf(vcpu));
-      vmcs.entry_intr_info.set(m, vmcsOf(vcpu), 0);
-      kvm_vcpu.nmi_injected.set(m, vcpu, 0); // delivered with the entry: vmx_complete_interrupts
-      kvm_vcpu.interrupt_injected.set(m, vcpu, 0);
-      kvm_vcpu.exception_injected.set(m, vcpu, 0);
-      return m.call(at.vmexit, guest_run, vcpu, injected);
+      vmcs.idt_vectoring_info.set(m, vmcsOf(vcpu), 0);
+      return m.call(at.vmexit, guest_run, vcpu, vmcs.entry_intr_info.get(m, vmcsOf(vcpu)));
     },
     vmexit(m, l) {
       const vcpu = l.vcpu as Ref;
@@ -254,16 +226,44 @@ export const vmx_vcpu_run = routine(
     },
     traced(m, l) {
       const vcpu = l.vcpu as Ref;
+      if (kvm_vcpu.last_exit.get(m, vcpu) === EXIT_REASON_MCE_DURING_VMENTRY) kvm_machine_check(m, vcpu); // x86:VMX-20
       const rip = kvm_regs.rip.get(m, regsOf(vcpu));
       const intr_info = kvm_vcpu.intr_info.get(m, vcpu);
       const full = kvm_vcpu.exit_reason.get(m, vcpu);
       const reason = (full & 0xffff) + (full >= FAILED_VMENTRY ? trace.FAILED : 0);
       const qualification = vmcs.exit_qualification.get(m, vmcsOf(vcpu));
-      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, qualification, intr_info);
+      const vectoring = vmcs.idt_vectoring_info.get(m, vmcsOf(vcpu));
+      m.emit(trace.kvm_exit, kvm_vcpu.id.get(m, vcpu), reason, rip, qualification, intr_info, vectoring);
+      if (full >= FAILED_VMENTRY) return m.ret(0);
+      vmx_recover_nmi_blocking(m, vcpu);
+      vmx_complete_interrupts(m, vcpu);
       return m.ret(0);
     },
   }),
 );
+
+/** Exits that may interrupt the delivery of an event; after any other KVM does not know how to go on. @source x86:VMX-21 */
+const MAY_INTERRUPT_DELIVERY: readonly number[] = [
+  EXIT_REASON_EXCEPTION_NMI,
+  EXIT_REASON_EPT_VIOLATION,
+  EXIT_REASON_EPT_MISCONFIG,
+  EXIT_REASON_PML_FULL,
+  EXIT_REASON_APIC_ACCESS,
+  EXIT_REASON_TASK_SWITCH,
+  EXIT_REASON_NOTIFY,
+];
+const BUG_SITE_NMI_WINDOW = 7;
+
+/** KVM_INTERNAL_ERROR_DELIVERY_EV, with what was delivered and the exit. @source x86:VMX-21; kvm_prepare_event_vectoring_exit */
+function event_vectoring_exit(m: Machine, vcpu: Ref): number {
+  const run = runOf(vcpu);
+  kvm_run.exit_reason.set(m, run, KVM_EXIT_INTERNAL_ERROR);
+  kvm_run.suberror.set(m, run, KVM_INTERNAL_ERROR_DELIVERY_EV);
+  kvm_run.ndata.set(m, run, 5);
+  kvm_run.data0.set(m, run, 0, vmcs.idt_vectoring_info.get(m, vmcsOf(vcpu)));
+  kvm_run.data1.set(m, run, 0, kvm_vcpu.exit_reason.get(m, vcpu));
+  return 0;
+}
 
 /** Answers 1, 0 or an errno. */
 export const vmx_handle_exit = routine(
@@ -282,6 +282,9 @@ export const vmx_handle_exit = routine(
       const vcpu = l.vcpu as Ref;
       const reason = kvm_vcpu.last_exit.get(m, vcpu);
       if (kvm_vcpu.exit_reason.get(m, vcpu) >= FAILED_VMENTRY) return m.ret(fail_entry(m, vcpu));
+      const vectoring = vmcs.idt_vectoring_info.get(m, vmcsOf(vcpu)) >= INTR_INFO_VALID;
+      if (vectoring && !MAY_INTERRUPT_DELIVERY.includes(reason)) return m.ret(event_vectoring_exit(m, vcpu));
+      guessEndOfNmi(m, vcpu);
       switch (reason) {
         case EXIT_REASON_EXCEPTION_NMI: {
           const info = kvm_vcpu.intr_info.get(m, vcpu);
@@ -290,6 +293,7 @@ export const vmx_handle_exit = routine(
         }
         case EXIT_REASON_EXTERNAL_INTERRUPT:
         case EXIT_REASON_OTHER_SMI:
+        case EXIT_REASON_MCE_DURING_VMENTRY:
           return m.ret(1);
         case EXIT_REASON_CPUID:
           guest_cpu.r14.set(m, guestOf(vcpu), 0, kvm_cpuid(m, vcpu, guest_cpu.r12.lo(m, guestOf(vcpu))));
@@ -297,6 +301,7 @@ export const vmx_handle_exit = routine(
         case EXIT_REASON_MSR_READ: {
           const how = kvm_emulate_rdmsr(m, vcpu, guest_cpu.ecx.get(m, guestOf(vcpu)));
           guest_cpu.value.set(m, guestOf(vcpu), msrValueHigh, msrValue);
+          if (how === MSR_REFUSED) kvm_inject_gp(m, vcpu);
           return m.ret(how === MSR_TO_USERSPACE ? 0 : 1);
         }
         case EXIT_REASON_IO_INSTRUCTION: {
@@ -306,6 +311,7 @@ export const vmx_handle_exit = routine(
           return m.ret(exitForIo(m, vcpu, r13.lo(m, guest), r12.lo(m, guest), port, r15.lo(m, guest)));
         }
         case EXIT_REASON_EPT_MISCONFIG: {
+          if (vectoring) return m.ret(event_vectoring_exit(m, vcpu)); // MMIO cannot be emulated in the middle of a delivery
           const guest = guestOf(vcpu);
           const { r12, r13, r14, r15 } = guest_cpu;
           const [write, size] = [r13.lo(m, guest), r12.lo(m, guest)];
@@ -324,20 +330,31 @@ export const vmx_handle_exit = routine(
         }
         case EXIT_REASON_VMCALL:
           return m.ret(1); // no paravirtual feature is on: -KVM_ENOSYS
+        case EXIT_REASON_APIC_ACCESS: // emulated, and the event is injected again
+          return m.ret(1);
+        case EXIT_REASON_PML_FULL:
+        case EXIT_REASON_NOTIFY:
+          blockNmisAgain(m, vcpu);
+          return m.ret(1);
         case EXIT_REASON_EPT_VIOLATION:
+          blockNmisAgain(m, vcpu);
           return m.tail(kvm_mmu_page_fault, vcpu, 0);
         case EXIT_REASON_TRIPLE_FAULT:
           return m.ret(handle_triple_fault(m, vcpu));
         case EXIT_REASON_INTERRUPT_WINDOW: {
           const stat = statOf(vcpu);
-          vmcs.irq_window.set(m, vmcsOf(vcpu), 0);
+          vmcs.cpu_based.clear(m, vmcsOf(vcpu), CPU_BASED_INTR_WINDOW_EXITING);
           kvm_vcpu_stat.irq_window_exits.set(m, stat, kvm_vcpu_stat.irq_window_exits.get(m, stat) + 1);
           kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
           return m.ret(1);
         }
         case EXIT_REASON_NMI_WINDOW: {
+          if (!enable_vnmi(m)) {
+            KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_NMI_WINDOW);
+            return m.ret(E('EIO'));
+          }
           const stat = statOf(vcpu);
-          vmcs.nmi_window.set(m, vmcsOf(vcpu), 0);
+          vmcs.cpu_based.clear(m, vmcsOf(vcpu), CPU_BASED_NMI_WINDOW_EXITING);
           kvm_vcpu_stat.nmi_window_exits.set(m, stat, kvm_vcpu_stat.nmi_window_exits.get(m, stat) + 1);
           kvm_vcpu.requests.set(m, vcpu, KVM_REQ_EVENT);
           return m.ret(1);
@@ -365,7 +382,8 @@ export const vmx_handle_exit = routine(
           return m.ret(unhandled_exit(m, vcpu, 0, reason));
       }
     },
-    wrmsr_done(m) {
+    wrmsr_done(m, l) {
+      if (m.retval === MSR_REFUSED) kvm_inject_gp(m, l.vcpu as Ref);
       return m.ret(m.retval === MSR_TO_USERSPACE ? 0 : 1);
     },
   }),
@@ -380,8 +398,11 @@ export function vmx_complete_userspace_io(m: Machine, vcpu: Ref, what: Completio
     const mmio = kvm_run.mmio.at(run);
     guest_cpu.r11.set(m, guest, run_mmio.data.hi(m, mmio), run_mmio.data.lo(m, mmio));
   }
-  if (what === 'RDMSR') {
-    const msr = kvm_run.msr.at(run);
+  const msr = kvm_run.msr.at(run);
+  if (what === 'RDMSR' || what === 'WRMSR') {
+    if (run_msr.error.get(m, msr)) kvm_inject_gp(m, vcpu);
+  }
+  if (what === 'RDMSR' && !run_msr.error.get(m, msr)) {
     guest_cpu.value.set(m, guest, run_msr.data.hi(m, msr), run_msr.data.lo(m, msr));
   }
   return 1;
