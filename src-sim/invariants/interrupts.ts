@@ -69,12 +69,13 @@ export const interrupts = [
     'vcpu',
     'posted_not_lost',
     'tdx:INV-1, PI-10 to PI-25',
-    'What leaves the PIR is in the virtual IRR.',
+    'What leaves the PIR is in the virtual IRR, or in service.',
     (look, vcpu) => {
       for (let w = 0; w < WORDS; w++) {
         const lost =
           gone(look, pi_desc.pir, host.pidOf(vcpu), w) &
-          ~wordNow(look, guest_cpu.virr, host.guestOf(vcpu), w);
+          ~wordNow(look, guest_cpu.virr, host.guestOf(vcpu), w) &
+          ~gained(look, guest_cpu.visr, host.guestOf(vcpu), w); // KVM merges and takes it in one step
         if (lost !== 0 && !setAnew(look)) return false;
       }
       return true;
@@ -106,7 +107,10 @@ export const interrupts = [
         if (gained(look, pi_desc.pir, pid, w) !== 0 && !postedTo(look, vcpu)) return false;
         const harvested = gained(look, guest_cpu.virr, guest, w) & ~wordBefore(look, pi_desc.pir, pid, w);
         if (harvested !== 0 && !look.did(SET_IRR) && !look.did(SELF_IPI) && !setAnew(look)) return false;
-        const served = gained(look, guest_cpu.visr, guest, w) & ~wordBefore(look, guest_cpu.virr, guest, w);
+        const served =
+          gained(look, guest_cpu.visr, guest, w) &
+          ~wordBefore(look, guest_cpu.virr, guest, w) &
+          ~wordBefore(look, pi_desc.pir, pid, w);
         if (served !== 0 && !setAnew(look)) return false;
       }
       return true;
