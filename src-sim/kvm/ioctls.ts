@@ -29,6 +29,8 @@ export const VM_IOCTLS = [
   { name: 'KVM_CAP_X86_USER_SPACE_MSR', handler: caps.kvm_enable_cap_user_space_msr },
   { name: 'KVM_SET_MEMORY_ATTRIBUTES', handler: caps.kvm_vm_ioctl_set_mem_attributes },
   { name: 'KVM_CAP_X2APIC_API', handler: caps.kvm_enable_cap_x2apic_api },
+  { name: 'KVM_CAP_EXCEPTION_PAYLOAD', handler: caps.kvm_enable_cap_exception_payload },
+  { name: 'KVM_CAP_X86_TRIPLE_FAULT_EVENT', handler: caps.kvm_enable_cap_triple_fault_event },
 ] as const;
 
 export const VCPU_IOCTLS = [

@@ -385,6 +385,8 @@ export const kvm = record('kvm', 'kvm', 'A VM', {
       source: 'x86:LAPIC-31',
     },
   ),
+  exception_payload_enabled: flag('KVM_CAP_EXCEPTION_PAYLOAD', { source: 'x86:UAPI-8' }),
+  triple_fault_event: flag('KVM_CAP_X86_TRIPLE_FAULT_EVENT', { source: 'x86:UAPI-8' }),
   vapics_in_nmi_mode: num(8, 'vCPUs whose LINT0 is in NMI mode', { source: 'x86:LAPIC-40' }),
   hypercall_exit: num(32, 'KVM_CAP_EXIT_HYPERCALL: hypercalls that go to userspace, by bit', {
     source: 'HLT-12',

@@ -149,6 +149,13 @@ describe('RSM', () => {
     expect(smm(bench)).toBe('0');
   });
 
+  test('x86:SMI-13: outside SMM the guest gets the #UD', () => {
+    const bench = running();
+    bench.does(rsm());
+    expect([shows(bench, 'guest.exceptions'), shows(bench, 'guest.exception')]).toEqual(['1', '6']);
+    expect(bench.events('kvm_enter_smm')).toEqual([]);
+  });
+
   test('x86:SMI-13: with a damaged image it is a triple fault: KVM_EXIT_SHUTDOWN', () => {
     const bench = running();
     bench.does(smi);

@@ -65,6 +65,27 @@ export const kvm_enable_cap_x2apic_api = vmIoctl(
   },
 );
 
+/** KVM_ENABLE_CAP(KVM_CAP_EXCEPTION_PAYLOAD): pending and injected exceptions are told apart. @source x86:UAPI-8 */
+export const kvm_enable_cap_exception_payload = vmIoctl(
+  'kvm_enable_cap_exception_payload',
+  'x86:UAPI-8',
+  'Store whether it is on.',
+  (m, vm, on) => {
+    kvm.exception_payload_enabled.set(m, vm, on);
+    return 0;
+  },
+);
+/** KVM_ENABLE_CAP(KVM_CAP_X86_TRIPLE_FAULT_EVENT): a pending triple fault is part of the events. @source x86:UAPI-8 */
+export const kvm_enable_cap_triple_fault_event = vmIoctl(
+  'kvm_enable_cap_triple_fault_event',
+  'x86:UAPI-8',
+  'Store whether it is on.',
+  (m, vm, on) => {
+    kvm.triple_fault_event.set(m, vm, on);
+    return 0;
+  },
+);
+
 /** KVM_SET_MEMORY_ATTRIBUTES: what was mapped as the other kind is taken away. @source EXIT-7 */
 export const kvm_vm_ioctl_set_mem_attributes = vmIoctl(
   'kvm_vm_ioctl_set_mem_attributes',

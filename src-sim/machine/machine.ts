@@ -42,7 +42,6 @@ export const WHY = {
   host_mce: "A machine check outside a guest is the host's own; that is outside the model.",
   vm_busy: 'A thread is inside an ioctl of this VM, which keeps it alive; a signal ends KVM_RUN.',
   td_smm: 'A TD has no SMM: no handler of it can return.',
-  not_in_smm: 'The vCPU is not in SMM: no SMI handler of it can return.',
   td_pmu: "The performance counters of a TD are not KVM's: no overflow of theirs comes this way.",
   no_device: 'The platform has no device whose interrupts the IOMMU posts: switch assigned_device on.',
   no_irqfd: 'No eventfd is bound to that GSI. Bind one with KVM_IRQFD.',

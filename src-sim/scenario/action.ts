@@ -192,6 +192,17 @@ export const ACTIONS = {
         exception_injected: Bit.optional().meta({ description: 'exception.injected' }),
         exception_nr: Vector.optional(),
         sipi_vector: Vector.optional(),
+        smm_inside_nmi: Bit.optional().meta({ description: 'smi.smm_inside_nmi (KVM_VCPUEVENT_VALID_SMM)' }),
+        triple_fault: Bit.optional().meta({
+          description: 'triple_fault.pending (KVM_VCPUEVENT_VALID_TRIPLE_FAULT)',
+        }),
+        exception_pending: Bit.optional().meta({
+          description: 'exception.pending (KVM_VCPUEVENT_VALID_PAYLOAD)',
+        }),
+        unknown_flag: z
+          .boolean()
+          .optional()
+          .meta({ description: 'true: a flag that the kernel does not know' }),
       },
     ),
     KVM_NMI: declare(
@@ -291,6 +302,18 @@ export const ACTIONS = {
         .default(3)
         .meta({ description: 'USE_32BIT_IDS 1, DISABLE_BROADCAST_QUIRK 2; others are refused' }),
     }),
+    KVM_CAP_EXCEPTION_PAYLOAD: declare('Tells pending exceptions from injected ones.', 'x86:UAPI-8', {
+      ...onVm,
+      enable: Bit.default(1),
+    }),
+    KVM_CAP_X86_TRIPLE_FAULT_EVENT: declare(
+      'Makes a pending triple fault part of the events.',
+      'x86:UAPI-8',
+      {
+        ...onVm,
+        enable: Bit.default(1),
+      },
+    ),
     KVM_SET_MEMORY_ATTRIBUTES: declare('Makes a page private or shared.', 'EXIT-7', {
       ...onVm,
       page: Page,

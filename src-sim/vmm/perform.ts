@@ -284,6 +284,8 @@ const BEGIN: BeginTable = {
     KVM_CAP_EXIT_HYPERCALL: (t, { mask }) => vmCall(t, 'KVM_CAP_EXIT_HYPERCALL', mask),
     KVM_CAP_X86_USER_SPACE_MSR: (t, { mask }) => vmCall(t, 'KVM_CAP_X86_USER_SPACE_MSR', mask),
     KVM_CAP_X2APIC_API: (t, { flags }) => vmCall(t, 'KVM_CAP_X2APIC_API', flags),
+    KVM_CAP_EXCEPTION_PAYLOAD: (t, { enable }) => vmCall(t, 'KVM_CAP_EXCEPTION_PAYLOAD', enable),
+    KVM_CAP_X86_TRIPLE_FAULT_EVENT: (t, { enable }) => vmCall(t, 'KVM_CAP_X86_TRIPLE_FAULT_EVENT', enable),
     KVM_SET_MEMORY_ATTRIBUTES: (t, a) => vmCall(t, 'KVM_SET_MEMORY_ATTRIBUTES', a.page, a.private ? 1 : 0),
     KVM_GET_MSRS: (t, a) => vcpuCall(t, 'KVM_GET_MSRS', msrList(a)),
     KVM_SET_MSRS: (t, a) => vcpuCall(t, 'KVM_SET_MSRS', msrList(a)),
@@ -349,9 +351,8 @@ const BEGIN: BeginTable = {
     },
     RSM(t, { smbase, damaged }) {
       if (is_td_vcpu(t.m, t.vcpu)) return 'td_smm';
-      if (!kvm_vcpu.smm.get(t.m, t.vcpu)) return 'not_in_smm';
       const refused = instruct(t, cpu.OP_RSM);
-      if (refused !== null) return refused;
+      if (refused !== null || !kvm_vcpu.smm.get(t.m, t.vcpu)) return refused;
       if (smbase !== undefined) smram.smbase.set(t.m, smramOf(t.vcpu), smbase);
       if (damaged) smram.cr4.set(t.m, smramOf(t.vcpu), CR4_RESERVED);
       return null;

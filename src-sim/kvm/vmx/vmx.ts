@@ -53,7 +53,7 @@ import { run_io, run_mmio, run_msr } from '../kvm_run';
 import { kvm_mmu_page_fault } from '../mmu';
 import { kvm_cpuid } from '../x86_cpuid';
 import { lapic_in_kernel } from '../x86_events';
-import { kvm_inject_gp } from '../x86_exceptions';
+import { kvm_inject_gp, kvm_queue_exception } from '../x86_exceptions';
 import { pi_has_pending_interrupt } from './posted_intr';
 import { exitForIo, exitForMmio } from './tdvmcall';
 import {
@@ -166,10 +166,12 @@ function handle_mov_cr8(m: Machine, vcpu: Ref): 0 | 1 {
   return 0;
 }
 
+const UD_VECTOR = 6;
 /** RSM is #UD outside the SMM of the hardware, in which no guest is: KVM emulates it. @source x86:SMI-13; vmx.c: handle_ud */
 function emulateRsm(m: Machine, vcpu: Ref): 1 {
   guest_cpu.rsm.set(m, guestOf(vcpu), 0);
-  if (!emulator_leave_smm(m, vcpu)) kvm_vcpu.requests.set(m, vcpu, KVM_REQ_TRIPLE_FAULT);
+  if (!kvm_vcpu.smm.get(m, vcpu)) kvm_queue_exception(m, vcpu, UD_VECTOR);
+  else if (!emulator_leave_smm(m, vcpu)) kvm_vcpu.requests.set(m, vcpu, KVM_REQ_TRIPLE_FAULT);
   return 1;
 }
 
