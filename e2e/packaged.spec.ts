@@ -78,6 +78,10 @@ test.describe('the packaged application', () => {
       expect(existsSync(join(dirname(resources), name)), name).toBe(true);
     }
     expect(contentOf(join(resources, 'labs'))).toEqual(contentOf(join(root, 'labs')));
+    const examples = readdirSync(join(root, 'src-sim/scenario/examples'));
+    expect(readdirSync(join(resources, 'scenarios')).sort()).toEqual(
+      examples.filter((name) => name.endsWith('.yaml')).sort(),
+    );
   });
 });
 
