@@ -46,7 +46,9 @@ test('the main screens look as they were approved, in both themes', async ({ app
       await still(app.page);
       // Nothing lies under the pointer, and nothing has the focus but by the screen's own doing.
       await app.page.mouse.move(WINDOW.width - 1, 1);
-      await expect.soft(app.page).toHaveScreenshot(`${name}-${theme}.png`);
+      // The tree has a line more with every field that the machine gets.
+      const mask = [app.page.getByRole('tree')];
+      await expect.soft(app.page).toHaveScreenshot(`${name}-${theme}.png`, { mask, maskColor: '#808080' });
     }
   }
 });
