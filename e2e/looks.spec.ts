@@ -116,7 +116,8 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
     async ({ page }, learner) => {
       await learner.goTo('Guide');
       await learner.reach(learner.region('Guide').getByRole('button', { name: 'INIT', exact: true }).first());
-      await expect(page.getByRole('tooltip')).toBeVisible();
+      // The card of the word before may still be closing.
+      await expect(page.getByRole('tooltip').filter({ hasText: 'INIT' })).toBeVisible();
     },
   ],
   [
@@ -127,7 +128,6 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
         .getByRole('button', { name: /^source / })
         .first();
       await learner.reach(fact);
-      // The card of the word before may still be closing.
       const card = page.getByRole('tooltip').filter({ hasText: 'Source:' });
       await expect(card).toContainText(/Source: arch\/x86\/kvm\//);
       await expect(fact).toHaveAccessibleDescription(await card.innerText());
