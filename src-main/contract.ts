@@ -4,6 +4,7 @@ import { Layer } from '../src-lab/layer';
 import { Found, Question, Watches } from '../src-lab/question';
 import { Slug } from '../src-lab/slug';
 import { FactView, InputReply, SessionView, SwitchDoc } from '../src-lab/view';
+import { TRACE_FORMATS } from '../src-sim/export/format';
 import { MAX_STOPS, StatePath, Stop } from '../src-sim/scenario/condition-schema';
 
 /** Imports nothing of Electron, Node or the DOM: main, preload and renderer all read this file. */
@@ -220,6 +221,16 @@ export const contract = {
     ]),
     z.strictObject({ file: z.string().nullable() }),
   ),
+  'trace.save': call(
+    'Writes the trace of the machine that is shown, up to the moment shown, to a file that the learner chooses.',
+    z.strictObject({ session: Session, format: z.enum(TRACE_FORMATS) }),
+    z.strictObject({
+      file: z.string().nullable(),
+      events: z.int(),
+      /** Events at its beginning that are not kept any more. */
+      lost: z.int(),
+    }),
+  ),
   'sandbox.choices': call('What a sandbox can be made of, and the one under way.', Empty, SandboxChoices),
   'sandbox.begin': call(
     'Builds a machine without a lab. The earlier one is kept in the progress store.',
@@ -255,6 +266,7 @@ export const MenuCommand = z.enum([
   'stops',
   'export',
   'picture',
+  'trace-text',
   'tour',
   'palette',
   'shortcuts',

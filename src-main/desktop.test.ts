@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Input } from '../src-lab/input';
 import { parseTranscript } from '../src-lab/transcript';
@@ -510,6 +510,27 @@ test('a picture is written where the learner wants it, whole', async () => {
   const { file } = await get<{ file: string }>('file.save', picture);
   expect(file).toBe(join(exports, 'seamlab-posting-moment-7.svg'));
   expect(readFileSync(file, 'utf8')).toBe(picture.content);
+});
+
+test('the trace of the machine that is open is written in each format', async () => {
+  const where = folders();
+  writeSmallLab(where.labs);
+  const { open, input, get, call, exports } = start(where);
+  const { session } = await open();
+  await input(session, { kind: 'act', action: { vmm: 'KVM_CREATE_VM', vm: 'td', type: 'KVM_X86_TDX_VM' } });
+  const saved = async (format: string): Promise<string> => {
+    const { file, lost } = await get<{ file: string; lost: number }>('trace.save', { session, format });
+    expect([dirname(file), lost]).toEqual([exports, 0]);
+    return readFileSync(file, 'utf8');
+  };
+  expect(await saved('text')).toContain('KVM_CREATE_VM');
+  expect(await saved('graph')).toMatch(/^# tracer: function_graph/);
+  expect(JSON.parse(await saved('perfetto'))).toMatchObject({ otherData: { title: 'A small lab' } });
+  await get('lab.close', {});
+  expect(await call('trace.save', { session, format: 'text' })).toMatchObject({
+    ok: false,
+    code: 'not_open',
+  });
 });
 
 test('an export that cannot be written says so and changes nothing', async () => {

@@ -6,6 +6,7 @@ import type { SetupFault } from '../src-lab/sandbox';
 import { Slug } from '../src-lab/slug';
 import { transcriptFile } from '../src-lab/transcript';
 import type { FactView, InputReply, SessionView } from '../src-lab/view';
+import type { TraceFormat } from '../src-sim/export/format';
 import type { Action } from '../src-sim/scenario/action';
 import { writeAtomic } from './atomic';
 import type {
@@ -99,6 +100,7 @@ export class Desktop {
       'file.save': ({ name, content }) => this.#save(`seamlab-${name}.svg`, content),
       'sandbox.choices': () => this.#serial('Looking for scenarios', () => this.#sandboxChoices()),
       'sandbox.begin': ({ wanted }) => this.#serial('Building the machine', () => this.#beginSandbox(wanted)),
+      'trace.save': ({ session, format }) => this.#saveTrace(session, format),
       'sandbox.save': ({ session, title }) => this.#saveScenario(session, title),
       'work.cancel': async () => {
         if (this.#busy !== null) world.supervisor.cancel();
@@ -433,6 +435,14 @@ export class Desktop {
       .replace(/^-|-$/g, '')
       .slice(0, 60)}.yaml`;
     return this.#save(name, text);
+  }
+
+  async #saveTrace(session: string, format: TraceFormat): Promise<Reply<'trace.save'>> {
+    const trace = await this.#serial('Writing the trace', () => this.#insist('trace', session, format));
+    if (trace === null) throw new Refusal('not_open', 'This machine is not open any more. Open it again.');
+    const { text, events, lost } = trace;
+    const ending = format === 'perfetto' ? 'json' : 'txt';
+    return { ...(await this.#save(`seamlab-trace-${format}.${ending}`, text)), events, lost };
   }
 
   async #close(): Promise<Record<string, never>> {

@@ -27,6 +27,7 @@ export function applicationMenu({ send, exportEvery, logs }: MenuActions): Menu 
       submenu: [
         ask('Export transcript…', 'export', 'CmdOrCtrl+E'),
         ask('Save picture of the stage…', 'picture'),
+        ask('Save the trace as text…', 'trace-text'),
         { label: 'Export every attempt…', id: 'export-every', click: exportEvery },
         line,
         mac ? { role: 'close' } : { role: 'quit' },

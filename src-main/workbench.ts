@@ -9,6 +9,7 @@ import { SANDBOX } from '../src-lab/setup';
 import { Shown } from '../src-lab/show';
 import { entryLine, headerLine, parseKept, type TranscriptEntry } from '../src-lab/transcript';
 import { SIM_VERSION } from '../src-sim';
+import { traceFile } from '../src-sim/export/file';
 import { writeScenario } from '../src-sim/scenario/write';
 import type { Course } from './course';
 import { readFacts } from './facts';
@@ -161,6 +162,15 @@ export function makeWorkshop(
       if (session === undefined) return null;
       const { timeline, deeds, viewed, rig } = session;
       return writeScenario(title, rig[viewed]!.platform, stepsOf(timeline, deeds, viewed));
+    },
+    trace: (id, format) => {
+      const session = benches.get(id)?.session;
+      if (session === undefined) return null;
+      const { machine } = session.timeline;
+      const { first, count } = machine.trace;
+      const events = Array.from({ length: count - first }, (_, i) => machine.trace.event(first + i));
+      const about = { cpus: machine.cpus.length, title: session.lab.source.title, simulator: SIM_VERSION };
+      return { text: traceFile(format, events, about), events: events.length, lost: first };
     },
   };
 }

@@ -5,6 +5,7 @@ import type { Setup } from '../src-lab/setup';
 import type { InputReply, SessionView, SwitchDoc } from '../src-lab/view';
 import type { FactsRead } from './facts';
 import type { Standing } from './store';
+import type { TraceFormat } from '../src-sim/export/format';
 
 /** Where the worker finds what it works on: its `workerData`. */
 export interface Folders {
@@ -55,6 +56,12 @@ export interface Workshop {
   done(session: string): Input[] | null;
   /** The machine that an open session shows, as a scenario file. @returns null when the session is not open. */
   written(session: string, title: string): string | null;
+  /**
+   * The trace of the machine that an open session shows, as the content of a file.
+   *
+   * @returns null when the session is not open. `lost`: events at its beginning that are not kept any more.
+   */
+  trace(session: string, format: TraceFormat): { text: string; events: number; lost: number } | null;
 }
 
 /** A scenario that ships with the application. */

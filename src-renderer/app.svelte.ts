@@ -4,6 +4,7 @@ import type {
   LabSummary,
   MenuCommand,
   Notice,
+  Params,
   Payload,
   Reply,
   SandboxChoices,
@@ -196,6 +197,23 @@ export class App {
       what: `The picture was written to ${file}.`,
       kept: 'It is an SVG document: it stays sharp at every size, and its words stay words.',
       todo: '',
+    });
+  }
+
+  /** Saves the trace of the machine that is shown where the learner wants it. */
+  async saveTrace(format: Params<'trace.save'>['format']): Promise<void> {
+    if (this.lab === null) return;
+    const { session } = this.lab;
+    const done = await this.working.during(this.#client.call('trace.save', { session, format }));
+    if (!done.ok) return this.#tell(done.fault);
+    const { file, events, lost } = done.value;
+    if (file === null) return;
+    this.notify({
+      id: `trace-${++this.#faults}`,
+      tone: lost === 0 ? 'info' : 'warning',
+      what: `The trace was written to ${file}.`,
+      kept: `It holds ${events} events${lost === 0 ? '' : `; the first ${lost} are not kept any more`}.`,
+      todo: format === 'perfetto' ? 'Open it at ui.perfetto.dev, which reads it in your browser.' : '',
     });
   }
 

@@ -1,6 +1,5 @@
-import { graphText } from '../../src-sim/export/graph';
-import { perfettoTrace } from '../../src-sim/export/perfetto';
-import { traceText } from '../../src-sim/export/text';
+import { traceFile } from '../../src-sim/export/file';
+import type { TraceFormat } from '../../src-sim/export/format';
 import { explain } from '../../src-sim/scenario/errors';
 import { nearest, didYouMean } from '../../src-sim/scenario/nearest';
 import { playScenario, type Run } from '../../src-sim/scenario/runner';
@@ -21,7 +20,6 @@ export interface RunOptions {
   readonly trace?: string;
   readonly traceFormat?: TraceFormat;
 }
-export type TraceFormat = 'text' | 'graph' | 'perfetto';
 
 /** `seamlab run FILE...`: runs every file, whatever becomes of the others. */
 export function runFiles(files: readonly string[], options: RunOptions, terminal: Terminal): Status {
@@ -71,12 +69,7 @@ function runFile(file: string, options: RunOptions, terminal: Terminal, several:
 function writeTrace(report: Report, file: string, format: TraceFormat): string | null {
   const cpus = Object.keys(report.state).filter((path) => /^cpu\d+\.context$/.test(path)).length;
   const { title, simulator } = report;
-  const text = {
-    text: () => traceText(report.trace, cpus),
-    graph: () => graphText(report.trace),
-    perfetto: () => `${JSON.stringify(perfettoTrace(report.trace, { title, simulator }))}\n`,
-  }[format]();
-  return writeOutput(file, text);
+  return writeOutput(file, traceFile(format, report.trace, { cpus, title, simulator }));
 }
 
 /** Prints state at one moment. */
