@@ -36,8 +36,12 @@ module.exports = {
   forbidden: [
     {
       ...room('src-sim reaches src-sim only: no Node, no DOM, no package', sim, [sim]),
-      from: { path: sim, pathNot: [tests, '^src-sim/scenario/'] },
+      from: { path: sim, pathNot: [tests, '^src-sim/(scenario|testing)/'] },
     },
+    room('what tests of src-sim share reaches src-sim and test tools', '^src-sim/testing/', [
+      sim,
+      packages('fast-check'),
+    ]),
     room('src-sim/scenario reaches src-sim, zod and yaml', '^src-sim/scenario/', [
       sim,
       packages('zod', 'yaml'),

@@ -5,7 +5,8 @@ import { guest_cpu, vppr } from '../guest/cpu';
 import * as host from './kvm_host';
 import { kvm_lapic } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
-import { apic_manage_nmi_watchdog, kvm_lapic_reg_read } from './lapic_reg';
+import { apic_manage_nmi_watchdog } from './lapic_lvt';
+import { kvm_lapic_reg_read } from './lapic_reg';
 import { kvm_lapic_state, reply } from './reply';
 import { kvm_x86_ops } from './kvm_x86_ops';
 

@@ -3,7 +3,8 @@ import type { Machine } from '../machine/machine';
 import { MSR_INDEX } from '../names';
 import * as apic from '../platform/apic';
 import { apicOf, is_td_vcpu, kvm_lapic, kvm_vcpu } from './kvm_host';
-import { kvm_lapic_lvt_supported, kvm_lapic_reg_read } from './lapic_reg';
+import { kvm_lapic_lvt_supported } from './lapic_lvt';
+import { kvm_lapic_reg_read } from './lapic_reg';
 import { lapic_in_kernel } from './x86_events';
 import { TIMER_MODE, timerMode, TIMER_REGISTERS } from './lapic_timer';
 

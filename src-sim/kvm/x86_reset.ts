@@ -9,7 +9,7 @@ import {
 } from '../platform/apic';
 import { apicOf, kvm_lapic, kvm_regs, KVM_REQ_EVENT, kvm_vcpu, regsOf } from './kvm_host';
 import { kvm_make_request } from './kvm_main';
-import { resetLvts } from './lapic_reg';
+import { resetLvts } from './lapic_lvt';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { vcpu_reset } from './trace';
 import { lapic_in_kernel } from './x86_events';
