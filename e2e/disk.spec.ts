@@ -113,6 +113,7 @@ test('a database found corrupt at the start: a copy is kept, the learner is told
     /log: progress store recovered \{"attempts":1,"inputs":3\}/,
     /log: told \{"code":"damaged_store"\}/,
   );
+  await expect(notices(app)).toContainText('could be recovered');
   const [copy] = copiesIn(app.home);
   await expect(notices(app)).toContainText(
     `1 attempt with 3 inputs could be recovered. The damaged file is kept as ${copy}.`,

@@ -7,11 +7,17 @@ import { Slug } from './slug';
 /** Characters that a text written by a learner may have. */
 export const MAX_TEXT_ANSWER = 2_000;
 
+/** Characters that an item of an answer may have: an id, a thread, or a whole command, of which some have many words. */
+export const MAX_ITEM_ANSWER = 500;
+
 /**
  * An answer to a checkpoint: one value for `predict`, a sequence of item ids for `order`, of commands for `build`, of
  * threads for `schedule`, a text for `explain`, `give-up` for `state`, which takes no other.
  */
-export const Answer = z.union([z.string().max(MAX_TEXT_ANSWER), z.array(z.string().max(200)).max(200)]);
+export const Answer = z.union([
+  z.string().max(MAX_TEXT_ANSWER),
+  z.array(z.string().max(MAX_ITEM_ANSWER)).max(200),
+]);
 
 const stops = {
   stops: Stops.min(1).optional().describe('Where it halts: at the first moment at which one of them is hit'),

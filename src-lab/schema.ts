@@ -5,7 +5,7 @@ import { Platform, Switches } from '../src-sim/scenario/platform';
 import { FactId } from '../src-sim/scenario/scenario-format';
 import { ActionPattern } from './action-pattern';
 import { DiagramSource } from './diagram';
-import { MAX_TEXT_ANSWER } from './input';
+import { MAX_ITEM_ANSWER, MAX_TEXT_ANSWER } from './input';
 import { SANDBOX } from './setup';
 import { Slug } from './slug';
 
@@ -357,7 +357,7 @@ const InputSource = z.union([
     is: z
       .union([
         z.union([z.string().max(MAX_TEXT_ANSWER), z.number(), z.boolean()]).transform(String),
-        z.array(z.string().max(200)).max(200),
+        z.array(z.string().max(MAX_ITEM_ANSWER)).max(200),
       ])
       .describe('A value or a text; or item ids, commands or threads in order'),
   }),
