@@ -138,9 +138,7 @@ export function scriptOf(scenario: Scenario): ScriptStep[] {
       const { from, to } = report.steps[i] ?? { from: 0, to: 0 };
       if (step.kind === 'expect') return [];
       if (step.kind === 'run') return from === to ? [] : [{ run: true }];
-      // Time that passes stops at the first timer when a scenario is run, and only there.
-      if (step.kind !== 'action' || ('host' in step.action && step.action.host === 'pass'))
-        return piecewise(timeline.choices(from, to));
+      if (step.kind !== 'action') return piecewise(timeline.choices(from, to));
       return [{ act: step.action, hold: step.hold }];
     })
     .map((move) => ({ command: wordsOf(move), input: inputOf(move) }));

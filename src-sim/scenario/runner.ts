@@ -142,9 +142,8 @@ class Runner {
     const { timeline } = this;
     switch (step.kind) {
       case 'action': {
-        timeline.begin(step.action);
-        if (!step.hold && this.settle() === 'limit') return LIMIT;
-        return endOf(timeline.outcome!);
+        const outcome = step.hold ? timeline.begin(step.action) : timeline.perform(step.action);
+        return outcome.kind === 'limit' ? LIMIT : endOf(outcome);
       }
       case 'run':
         return this.settle() === 'limit' ? LIMIT : done('No thread can go on.');
