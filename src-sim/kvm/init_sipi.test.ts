@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import * as host from './kvm_host';
+import { MP_STATES } from '../names';
 import { Bench, bothRunning, ipi, msi, tdReady } from '../testing/bench';
 
 /** A plain guest of two vCPUs, of which none has been run. */
@@ -292,6 +294,63 @@ describe('INIT and SIPI at a plain VMX guest', () => {
     expect(bench.does({ vmm: 'KVM_SET_MP_STATE', vm: 'vmx', vcpu: 1, mp_state: 'SIPI_RECEIVED' })).toBe('0');
     expect(bench.shows('vmx.vcpu1.mp_state')).toBe('INIT_RECEIVED');
     expect(bench.shows('vmx.vcpu1.apic.pending_events')).toBe('SIPI');
+  });
+
+  test('x86:SIPI-1, x86:SIPI-2: the states by number', () => {
+    const numbers = Object.fromEntries(MP_STATES.map((state, number) => [state, number]));
+    expect(numbers).toMatchObject({
+      RUNNABLE: 0,
+      UNINITIALIZED: 1,
+      INIT_RECEIVED: 2,
+      HALTED: 3,
+      SIPI_RECEIVED: 4,
+    });
+    expect(numbers).toMatchObject({ STOPPED: 5, CHECK_STOP: 6, OPERATING: 7, LOAD: 8, SUSPENDED: 10 });
+    expect([
+      host.KVM_MP_STATE_RUNNABLE,
+      host.KVM_MP_STATE_UNINITIALIZED,
+      host.KVM_MP_STATE_INIT_RECEIVED,
+      host.KVM_MP_STATE_HALTED,
+      host.KVM_MP_STATE_SIPI_RECEIVED,
+    ]).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test.each([
+    ['RUNNABLE', '0', '0'],
+    ['UNINITIALIZED', '0', '-EINVAL'],
+    ['INIT_RECEIVED', '0', '-EINVAL'],
+    ['HALTED', '0', '-EINVAL'],
+    ['SIPI_RECEIVED', '0', '-EINVAL'],
+    ['AP_RESET_HOLD', '0', '-EINVAL'],
+    ['STOPPED', '-EINVAL', '-EINVAL'],
+    ['CHECK_STOP', '-EINVAL', '-EINVAL'],
+    ['OPERATING', '-EINVAL', '-EINVAL'],
+    ['LOAD', '-EINVAL', '-EINVAL'],
+    ['SUSPENDED', '-EINVAL', '-EINVAL'],
+  ])(
+    'x86:SIPI-2, x86:SIPI-26: setting %s is %s, and %s without an APIC in the kernel',
+    (mp_state, has, hasNot) => {
+      const bench = plainReady();
+      const bare = new Bench({ vms: { vmx: 1 } });
+      bare.does({ vmm: 'KVM_CREATE_VM', vm: 'vmx', type: 'KVM_X86_DEFAULT_VM' });
+      bare.does({ vmm: 'KVM_CREATE_VCPU', vm: 'vmx', vcpu: 0 });
+      expect(bench.does({ vmm: 'KVM_SET_MP_STATE', vm: 'vmx', vcpu: 0, mp_state })).toBe(has);
+      expect(bare.does({ vmm: 'KVM_SET_MP_STATE', vm: 'vmx', vcpu: 0, mp_state })).toBe(hasNot);
+    },
+  );
+
+  test.each([
+    ['in SMM', { smm: 1 }],
+    ['with an SMI pending', { smi_pending: 1 }],
+  ])('x86:SIPI-28: %s the states of the boot protocol are refused, others are not', (_, events) => {
+    const answers = (bench: Bench): string[] =>
+      ['INIT_RECEIVED', 'SIPI_RECEIVED', 'HALTED', 'UNINITIALIZED'].map((mp_state) =>
+        bench.does({ vmm: 'KVM_SET_MP_STATE', vm: 'vmx', vcpu: 1, mp_state }),
+      );
+    const bench = plainReady();
+    bench.does({ vmm: 'KVM_SET_VCPU_EVENTS', vm: 'vmx', vcpu: 1, ...events });
+    expect(answers(bench)).toEqual(['-EINVAL', '-EINVAL', '0', '0']);
+    expect(answers(plainReady())).toEqual(['0', '0', '0', '0']);
   });
 
   test('x86:SIPI-29: KVM_GET_MP_STATE can perform the reset', () => {

@@ -1,7 +1,7 @@
 import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import {
-  apicOf, KVM_APIC_INIT, KVM_APIC_SIPI, kvm_lapic, KVM_MP_STATE_RUNNABLE, KVM_REQ_NMI, KVM_REQ_SMI, kvm_vcpu,
+  apicOf, KVM_APIC_INIT, KVM_APIC_SIPI, kvm_lapic, KVM_MP_STATE_RUNNABLE, KVM_REQ_NMI, KVM_REQ_PMI, KVM_REQ_SMI, kvm_vcpu,
 } from './kvm_host'; // prettier-ignore
 import { kvm_x86_ops } from './kvm_x86_ops';
 
@@ -26,7 +26,7 @@ export function kvm_apic_init_sipi_allowed(m: Machine, vcpu: Ref): boolean {
   return !kvm_vcpu.smm.get(m, vcpu) && !kvm_x86_ops.apic_init_signal_blocked(m, vcpu);
 }
 
-/** Whether something makes the vCPU run on. @source HLT-5; arch/x86/kvm/x86.c: kvm_vcpu_has_events */
+/** Whether something makes the vCPU run on. @source HLT-5, x86:INJ-20; arch/x86/kvm/x86.c: kvm_vcpu_has_events */
 export function kvm_vcpu_has_events(m: Machine, vcpu: Ref): boolean {
   if (kvm_apic_has_pending_init_or_sipi(m, vcpu) && kvm_apic_init_sipi_allowed(m, vcpu)) return true;
   if (kvm_vcpu.pv_unhalted.get(m, vcpu)) return true;
@@ -35,6 +35,7 @@ export function kvm_vcpu_has_events(m: Machine, vcpu: Ref): boolean {
   if (kvm_vcpu.nmi_pending.get(m, vcpu) > 0 && kvm_x86_ops.nmi_allowed(m, vcpu)) return true;
   if (kvm_vcpu.requests.test(m, vcpu, KVM_REQ_SMI)) return true;
   if (kvm_vcpu.smi_pending.get(m, vcpu) && kvm_x86_ops.smi_allowed(m, vcpu)) return true;
+  if (kvm_vcpu.requests.test(m, vcpu, KVM_REQ_PMI)) return true;
   return kvm_x86_ops.has_interrupt(m, vcpu);
 }
 

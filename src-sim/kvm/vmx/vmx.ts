@@ -62,10 +62,15 @@ import {
 
 /** Mirrors arch/x86/kvm/vmx/vmx.c, for plain guests with APICv. */
 
-/** What the registers are after a reset. @source SDM; vmx.c: vmx_vcpu_reset */
-function resetGuestState(m: Machine, vcpu: Ref): void {
+/** CR0.NW and CD, and ET, which is always set. @source x86:SIPI-16 */
+const CR0_CACHE = 0x6000_0000;
+const CR0_ET = 0x10;
+
+/** What the registers are after a reset; INIT keeps the cache bits. @source x86:SIPI-16; vmx.c: vmx_vcpu_reset */
+function resetGuestState(m: Machine, vcpu: Ref, init_event: boolean): void {
   const state = guestStateOf(vcpu);
-  vmcs_guest_state.cr0.set(m, state, 0x6000_0010);
+  const cache = init_event ? vmcs_guest_state.cr0.get(m, state) & CR0_CACHE : CR0_CACHE;
+  vmcs_guest_state.cr0.set(m, state, cache | CR0_ET);
   vmcs_guest_state.cr4.set(m, state, 0);
   vmcs_guest_state.efer.set(m, state, 0);
   vmcs_guest_state.dr7.set(m, state, 0x400);
@@ -105,7 +110,7 @@ export function vmx_vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void
   guest_cpu.virr.clearAll(m, guest);
   guest_cpu.visr.clearAll(m, guest);
   guest_cpu.tpr.set(m, guest, 0);
-  resetGuestState(m, vcpu);
+  resetGuestState(m, vcpu, init_event);
   vmcs.tpr_threshold.set(m, vmcsOf(vcpu), 0);
   guest_cpu.in_nmi.set(m, guest, 0); // the reset unblocks NMIs: x86:VMX-22
   guest_cpu.nmi_depth.set(m, guest, 0);
