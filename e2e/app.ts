@@ -124,10 +124,24 @@ export class Seamlab {
     expect.soft(missing.map(String), 'complaints that were expected and did not come').toEqual([]);
   }
 
-  /** The main process. @throws when the build allows none to look into it. */
-  get main(): ElectronApplication {
-    if (this.electron === null) throw new Error('the main process of this build cannot be looked into');
-    return this.electron;
+  /**
+   * The main process. What is evaluated there must bear being done twice: now and then V8's inspector loses the promise of
+   * an answer, and then it is asked again.
+   *
+   * @throws when the build allows none to look into it.
+   */
+  get main(): Pick<ElectronApplication, 'evaluate'> {
+    const { electron } = this;
+    if (electron === null) throw new Error('the main process of this build cannot be looked into');
+    const evaluate = async (...asked: Parameters<ElectronApplication['evaluate']>): Promise<unknown> => {
+      try {
+        return await electron.evaluate(...asked);
+      } catch (error) {
+        if (!String(error).includes('promise was garbage collected')) throw error;
+        return electron.evaluate(...asked);
+      }
+    };
+    return { evaluate: evaluate as ElectronApplication['evaluate'] };
   }
 
   #watch(page: Page): void {

@@ -66,7 +66,7 @@ test('what is wrong is told where it is: a line, a goal, a claim', async ({ fold
   await learner.look('b');
   await learner.reach(comparison.getByText('both have done the same'));
   await learner.press('Enter');
-  await expect(comparison.getByRole('table', { name: 'Differed when this step began' })).toContainText('TDX');
+  await expect(comparison.getByRole('table', { name: 'Differed at the beginning' })).toContainText('TDX');
   await learner.command('host MCE vm=td vcpu=1');
   const event = comparison.getByRole('table', { name: 'First event in which they differ' });
   await expect(event).toContainText('guest_run');

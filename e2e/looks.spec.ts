@@ -77,7 +77,7 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
       await learner.press('Space');
       await expect(trace).toContainText(' us');
       await learner.reach(trace.getByRole('button', { name: 'Columns and kept filters' }));
-      await learner.press('Enter', 'ArrowDown', 'ArrowDown', 'Enter', 'End', 'Enter');
+      await learner.press('Enter', 'ArrowDown', 'ArrowDown', 'Enter', 'k', 'Enter');
       await expect(page.getByRole('menuitemcheckbox', { name: 'CPU' })).toBeChecked();
       await expect(page.getByRole('menuitem', { name: 'Keep no longer: calls' })).toBeVisible();
     },

@@ -110,6 +110,8 @@ export async function misfits(page: Page, roaming: readonly string[] = []): Prom
             box = { ...box, [low]: Math.max(box[low], room[low]), [high]: Math.min(box[high], room[high]) };
           }
         }
+        // What was scrolled under a heading that stays can be scrolled out again.
+        if (at.scrollLeft > 0 || at.scrollTop > 0) scrolled = true;
         if (style.position === 'fixed') break;
       }
       if (box.left < -1 || box.top < -1 || box.right > innerWidth + 1 || box.bottom > innerHeight + 1) {

@@ -1,11 +1,10 @@
-import type { ElectronApplication } from '@playwright/test';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { HOME, posture } from '../src-main/posture';
 import { SMALL_LAB, writeSmallLab } from '../src-main/testing/lab';
-import { expect, root, test } from './app';
+import { expect, root, test, type Seamlab } from './app';
 import { withCourse } from './course';
 
 test.describe('the renderer', () => {
@@ -228,7 +227,7 @@ test.describe('what main says', () => {
 });
 
 /** Runs a script in a page that could not come about in Seamlab: another address, with the same preload script. */
-async function asPage(main: ElectronApplication, url: string, script: string): Promise<unknown> {
+async function asPage(main: Seamlab['main'], url: string, script: string): Promise<unknown> {
   const preload = join(root, 'out', 'preload', 'index.cjs');
   return main.evaluate(
     async ({ BrowserWindow }, page) => {

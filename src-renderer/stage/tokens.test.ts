@@ -125,3 +125,17 @@ test('a machine check waits at the CPU while the TD runs, and the TD dies of it'
   const [, td] = stageOf(learner.seen);
   expect(td!.dead?.label).toBe('fatal');
 });
+
+test('what lies in several places at once has a key in each, and travels in one', () => {
+  const learner = new Running().does(
+    act('guest NMI_HANDLER vm=td vcpu=0 stay=true'),
+    msi('td', 'delivery_mode=NMI'),
+    msi('td', 'delivery_mode=NMI'),
+  );
+  const { tokens } = learner.column('td.vcpu0');
+  expect(tokens.filter(({ label }) => label === 'NMI').map(({ place, fate }) => [place, fate])).toEqual([
+    ['isr', 'served'],
+    ['pend', 'waits'],
+  ]);
+  expect(new Set(tokens.map(({ key }) => key)).size).toBe(tokens.length);
+});

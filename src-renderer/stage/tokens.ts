@@ -326,5 +326,20 @@ export function tokensOf(seen: Seen, thread: ThreadView, isVcpu: boolean, journe
       from,
     });
   }
-  return tokens;
+  return apart(tokens, journeys);
+}
+
+/**
+ * What is the same can lie in two places at once: an NMI is handled and another pends, a vector is served and posted
+ * again. One of them is on its way, where the trace saw it last; each has a key of its own.
+ */
+function apart(tokens: readonly Token[], journeys: Journeys): Token[] {
+  return tokens.map((token) => {
+    const same = tokens.filter(({ key }) => key === token.key);
+    const place = journeys.get(token.key)?.hops.at(-1)?.place;
+    const travels = same.find((one) => one.place === place) ?? same.at(-1);
+    return token === travels
+      ? token
+      : { ...token, key: `${token.key} in ${token.place}`, route: [], from: null };
+  });
 }
