@@ -77,8 +77,16 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
       await learner.press('Space');
       await expect(trace).toContainText(' us');
       await learner.reach(trace.getByRole('button', { name: 'Columns and kept filters' }));
-      await learner.press('Enter', 'ArrowDown', 'ArrowDown', 'Enter', 'k', 'Enter');
-      await expect(page.getByRole('menuitemcheckbox', { name: 'CPU' })).toBeChecked();
+      await learner.press('Enter');
+      await expect(page.getByRole('menuitemcheckbox', { name: 'Moment' })).toBeFocused();
+      await learner.press('ArrowDown', 'ArrowDown');
+      const cpu = page.getByRole('menuitemcheckbox', { name: 'CPU' });
+      await expect(cpu).toBeFocused();
+      await learner.press('Enter');
+      await expect(cpu).toBeChecked();
+      await learner.press('k');
+      await expect(page.getByRole('menuitem', { name: /^Keep/ })).toBeFocused();
+      await learner.press('Enter');
       await expect(page.getByRole('menuitem', { name: 'Keep no longer: calls' })).toBeVisible();
     },
   ],
