@@ -9,8 +9,7 @@ export default defineConfig({
   // Other systems draw letters differently from the pictures that are kept.
   testIgnore: process.platform === 'linux' ? [] : ['pictures.spec.ts'],
   outputDir: 'test-results',
-  // Most of the time a test waits for a window: three keep two processors busy.
-  workers: 3,
+  workers: 2,
   timeout: 60_000,
   expect: {
     timeout: 10_000,

@@ -167,13 +167,23 @@ export class Learner {
       await expect.poll(() => said!.evaluate((paragraph) => paragraph.isConnected)).toBe(false);
       return;
     }
-    await this.press('Control+j');
-    await expect(this.console).toBeFocused();
+    // A dialog that is closing still gives the focus back to where it was: then they press once more.
+    await expect(async () => {
+      await this.press('Control+j');
+      await expect(this.console).toBeFocused({ timeout: 1_000 });
+    }).toPass();
     await this.page.keyboard.type(command);
     await expect(this.console).toHaveValue(command);
     await this.press('Enter');
     // The line is emptied when the input is accepted.
     await expect(this.console).toHaveValue('');
+  }
+
+  /** Types words into the palette, once it is there to take them. */
+  async search(words: string): Promise<void> {
+    await this.press('Control+k');
+    await expect(this.page.getByRole('combobox', { name: 'Command' })).toBeFocused();
+    await this.page.keyboard.type(words);
   }
 
   /** Answers a checkpoint, and waits for the verdict. */

@@ -166,8 +166,8 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
   [
     'found by palette',
     async ({ page }, learner) => {
-      await learner.press('Escape', 'Control+k');
-      await page.keyboard.type('restart');
+      await learner.press('Escape');
+      await learner.search('restart');
       await expect(page.getByRole('option').first()).toContainText('Restart');
     },
   ],

@@ -30,8 +30,7 @@ test('window, theme, panes and the open lab are as they were, though the window 
   await expectWhereTheyWere(app, 3);
   const first = await looksOf(app);
   const learner = new Learner(app.page, course);
-  await learner.press('Control+k');
-  await app.page.keyboard.type('Theme: dark');
+  await learner.search('Theme: dark');
   await learner.press('Enter');
   await expect(app.page.locator('html')).toHaveAttribute('data-theme', 'dark');
   const bounds = { x: 60, y: 40, width: 1320, height: 860 };

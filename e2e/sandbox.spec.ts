@@ -34,8 +34,7 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
   await looked(app, 'home with the sandbox');
 
   // The screen, by the palette; what cannot be built says why.
-  await learner.press('Control+k');
-  await page.keyboard.type('sandbox');
+  await learner.search('sandbox');
   await learner.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Sandbox');
   await learner.reach(page.getByLabel('Name of VM 1'));
