@@ -31,6 +31,7 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
     await learner.press('Enter');
   };
   await expect(page.getByRole('heading', { name: 'The sandbox' })).toBeVisible();
+  await expect(page.getByRole('button', { name: /^Begin/ })).toBeVisible();
   await looked(app, 'home with the sandbox');
 
   // The screen, by the palette; what cannot be built says why.
