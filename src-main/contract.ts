@@ -74,6 +74,16 @@ export const Settings = z.strictObject({
   trace: TraceLook,
 });
 export type Settings = z.infer<typeof Settings>;
+/** Those of who has never been here. */
+export const DEFAULT_SETTINGS: Settings = {
+  theme: 'system',
+  textScale: 100,
+  reducedMotion: false,
+  toured: false,
+  panes: {},
+  aids: NO_AIDS,
+  trace: TRACE_LOOK,
+};
 
 const LabSummary = z.strictObject({
   id: Slug,

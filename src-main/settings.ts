@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import { Slug } from '../src-lab/slug';
 import { writeAtomic } from './atomic';
-import { Aids, NO_AIDS, Settings, TRACE_LOOK, TraceLook } from './contract';
+import { Aids, DEFAULT_SETTINGS, NO_AIDS, Settings, TRACE_LOOK, TraceLook } from './contract';
 import { writeFaultOf, type News } from './notices';
 
 /** Where the window was, in screen coordinates; the size is the one it has when not maximized. */
@@ -33,15 +33,7 @@ type SettingsFile = z.infer<typeof SettingsFile>;
 
 const DEFAULTS: SettingsFile = {
   version: VERSION,
-  settings: {
-    theme: 'system',
-    textScale: 100,
-    reducedMotion: false,
-    toured: false,
-    panes: {},
-    aids: NO_AIDS,
-    trace: TRACE_LOOK,
-  },
+  settings: DEFAULT_SETTINGS,
   open: null,
   window: null,
 };

@@ -1,5 +1,5 @@
 import type { FactView, SessionView } from '../src-lab/view';
-import { NO_AIDS, TRACE_LOOK } from '../src-main/contract';
+import { DEFAULT_SETTINGS } from '../src-main/contract';
 import type {
   LabSummary,
   MenuCommand,
@@ -30,15 +30,7 @@ export class App {
   fault: Fault | null = $state.raw(null);
   version = $state('');
   platform = $state('');
-  settings: Settings = $state.raw({
-    theme: 'system',
-    textScale: 100,
-    reducedMotion: false,
-    toured: true,
-    panes: {},
-    aids: NO_AIDS,
-    trace: TRACE_LOOK,
-  });
+  settings: Settings = $state.raw({ ...DEFAULT_SETTINGS, toured: true });
   labs: readonly LabSummary[] | null = $state.raw(null);
   /** What a sandbox can be made of; null: not asked yet, or not known. */
   sandbox: SandboxChoices | null = $state.raw(null);
