@@ -1,5 +1,6 @@
 import { Watch, type Broken } from './invariants/watch';
 import type { Machine } from './machine/machine';
+import { Choices } from './choices';
 import { Past, type Moment, type Seeker } from './past';
 import { actorOf, commandOf, type Action } from './scenario/action';
 import { beginAction, expandBoot, outcomeOf, type Outcome } from './vmm/perform';
@@ -17,12 +18,10 @@ interface Line {
   /** The line it left, and the moment at which it did. */
   readonly parent: number | null;
   readonly from: number;
-  /** Per moment: a thread's index, or `-1 - n` for the n-th action of `actions`. */
-  log: Int32Array;
-  length: number;
-  actions: Action[];
+  readonly choices: Choices;
+  readonly actions: Action[];
   /** Moments at which settling was cut off by the step limit. */
-  overruns: Set<number>;
+  readonly overruns: Set<number>;
   /** The invariant that does not hold; nothing steps any more. */
   broken: Broken | null;
 }
@@ -46,13 +45,14 @@ export class Timeline implements Moment {
 
   /**
    * @param options.invariants - ask every invariant after every new moment; see `broken`.
+   * @param options.events - events that the trace keeps, a power of two.
    * @throws RangeError for a platform beyond the limits of `powerOn`.
    */
   constructor(
     readonly platform: Platform,
-    options: { readonly invariants?: boolean } = {},
+    options: { readonly invariants?: boolean; readonly events?: number } = {},
   ) {
-    this.world = powerOn(platform);
+    this.world = powerOn(platform, options.events);
     this.machine = this.world.machine;
     this.watch = options.invariants === true ? new Watch(this.machine) : null;
     this.machine.commandOf = (n) => commandOf(this.line.actions[n]!);
@@ -60,8 +60,7 @@ export class Timeline implements Moment {
       id: 0,
       parent: null,
       from: 0,
-      log: new Int32Array(256),
-      length: 0,
+      choices: new Choices(),
       actions: [],
       overruns: new Set(),
       broken: null,
@@ -76,11 +75,11 @@ export class Timeline implements Moment {
   }
   /** The last moment of the current line. */
   get last(): number {
-    return this.line.length;
+    return this.line.choices.length;
   }
   /** Lines of history, oldest first. */
   get history(): readonly { id: number; parent: number | null; from: number; length: number }[] {
-    return this.lines.map(({ id, parent, from, length }) => ({ id, parent, from, length }));
+    return this.lines.map(({ id, parent, from, choices }) => ({ id, parent, from, length: choices.length }));
   }
   get currentLine(): number {
     return this.line.id;
@@ -97,7 +96,7 @@ export class Timeline implements Moment {
     return (this.searched ??= new Past({
       platform: this.platform,
       last: () => this.last,
-      choice: (moment) => this.line.log[moment]!,
+      choice: (moment) => this.line.choices.at(moment),
       action: (n) => this.line.actions[n]!,
       overran: (moment) => this.line.overruns.has(moment),
       frame: (moment) => this.frameBefore(moment),
@@ -115,7 +114,7 @@ export class Timeline implements Moment {
     if (actorOf(action) === 'boot') return this.perform(action);
     this.branch();
     this.line.actions.push(action);
-    this.append(-this.line.actions.length);
+    this.line.choices.push(-this.line.actions.length);
     beginAction(this.world, action as Exclude<Action, { boot: string }>);
     this.arrived();
     return this.outcome!;
@@ -147,10 +146,11 @@ export class Timeline implements Moment {
 
   /** What was chosen between two moments of the current line, in order: an action that began, or a thread that stepped. */
   choices(from: number, to: number): (Action | string)[] {
-    const { log, length, actions } = this.line;
-    return [...log.subarray(from, Math.min(to, length))].map((choice) =>
-      choice < 0 ? actions[-1 - choice]! : this.machine.threadInfos[choice]!.name,
-    );
+    const { choices, actions } = this.line;
+    return Array.from({ length: Math.max(0, Math.min(to, choices.length) - from) }, (_, i) => {
+      const choice = choices.at(from + i);
+      return choice < 0 ? actions[-1 - choice]! : this.machine.threadInfos[choice]!.name;
+    });
   }
 
   /**
@@ -216,7 +216,7 @@ export class Timeline implements Moment {
     const at = this.moment;
     // From here when that is nearer than the keyframe.
     if (!(at <= target && at >= frame * this.interval)) this.restore(frame);
-    while (this.moment < target) this.replay(this.line.log[this.moment]!);
+    while (this.moment < target) this.replay(this.line.choices.at(this.moment));
     this.watch?.restart();
   }
 
@@ -228,11 +228,12 @@ export class Timeline implements Moment {
     this.line = line;
     this.dropFramesAfter(shared);
     this.restore(this.frameTraces.length - 1);
+    this.machine.trace.leaveLine();
     this.jump(moment);
   }
 
   private take(i: number): void {
-    this.append(i);
+    this.line.choices.push(i);
     this.machine.step(i);
     this.arrived();
   }
@@ -241,16 +242,6 @@ export class Timeline implements Moment {
     if (choice >= 0) this.machine.step(choice);
     else beginAction(this.world, this.line.actions[-1 - choice] as Exclude<Action, { boot: string }>);
     this.keyframe();
-  }
-
-  private append(choice: number): void {
-    const { line } = this;
-    if (line.length === line.log.length) {
-      const grown = new Int32Array(line.log.length * 2);
-      grown.set(line.log);
-      line.log = grown;
-    }
-    line.log[line.length++] = choice;
   }
 
   private arrived(): void {
@@ -262,21 +253,20 @@ export class Timeline implements Moment {
   /** Doing something in the past leaves the line there. */
   private branch(): void {
     const { line, moment } = this;
-    if (moment === line.length) return;
+    if (moment === line.choices.length) return;
     const actions = line.actions.slice(0, this.machine.actionsBegun);
     const overruns = new Set([...line.overruns].filter((at) => at <= moment));
-    const log = line.log.slice(0, Math.max(256, moment * 2));
     this.line = {
       id: this.lines.length,
       parent: line.id,
       from: moment,
-      log,
-      length: moment,
+      choices: line.choices.first(moment),
       actions,
       overruns,
       broken: this.broken,
     };
     this.lines.push(this.line);
+    this.machine.trace.leaveLine();
     this.dropFramesAfter(moment);
   }
 
@@ -326,13 +316,14 @@ export class Timeline implements Moment {
   private restore(frame: number): void {
     const size = this.machine.layout.size;
     this.machine.u8.set(this.frames.subarray(frame * size, (frame + 1) * size));
-    this.machine.trace.count = this.frameTraces[frame]!;
+    this.machine.trace.rewind(this.frameTraces[frame]!);
   }
 }
 
 function commonLength(a: Line, b: Line): number {
+  const most = Math.min(a.choices.length, b.choices.length);
   let n = 0;
-  while (n < a.length && n < b.length && a.log[n] === b.log[n] && sameAction(a, b, a.log[n]!)) n++;
+  while (n < most && a.choices.at(n) === b.choices.at(n) && sameAction(a, b, a.choices.at(n))) n++;
   return n;
 }
 

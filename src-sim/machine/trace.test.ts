@@ -26,3 +26,23 @@ test('a trace keeps as many events as its capacity, the latest ones', () => {
   expect(trace.event(trace.first)).toMatchObject({ moment: trace.first });
   expect(() => trace.event(trace.first - 1)).toThrow(RangeError);
 });
+
+test('after going back the later events can be read until another line of history begins', () => {
+  const trace = traceOf(1 << 11);
+  fill(trace, 1_000);
+  trace.rewind(400);
+  expect([trace.first, trace.count, trace.known]).toEqual([0, 400, 1_000]);
+  expect(trace.event(999)).toMatchObject({ n: 999, moment: 999 });
+  trace.leaveLine();
+  expect([trace.first, trace.known]).toEqual([0, 400]);
+  expect(() => trace.event(400)).toThrow(RangeError);
+});
+
+test('where recording again takes the place of other rows, only what is recorded again can be read', () => {
+  const trace = traceOf(1 << 11);
+  fill(trace, 5_000);
+  trace.rewind(100);
+  fill(trace, 120);
+  expect([trace.first, trace.known]).toEqual([100, 120]);
+  expect(trace.event(110)).toMatchObject({ n: 110, moment: 110 });
+});

@@ -87,10 +87,11 @@ const ARGS = 6;
 const WORDS = 12;
 /** Rows of a new trace. */
 const FIRST_ROWS = 1 << 10;
-const CALL = 0;
-const RETURN = 1;
-const ACTION = 2;
-const EVENT = 3;
+/** What a row is, in the low four bits of its second word. */
+export const CALL = 0;
+export const RETURN = 1;
+export const ACTION = 2;
+export const EVENT = 3;
 
 /** Errno values the model returns. @source NUM-1 */
 export const ERRNO: Readonly<Record<number, string>> = {
@@ -135,6 +136,25 @@ export class Trace {
   /** Index of the oldest event that is still kept. */
   get first(): number {
     return Math.max(this.base, Math.min(this.count, this.high - this.capacity));
+  }
+  /** Events of this line of history that can be read, those after `count` included: `first` to `known - 1`. */
+  get known(): number {
+    return this.high;
+  }
+
+  /**
+   * Goes back to when `count` events had happened. The later ones stay readable, until another line of history begins;
+   * but not where what is recorded again would take the place of other rows.
+   */
+  rewind(count: number): void {
+    if (count < this.high - this.capacity) this.resumeAt(count);
+    else this.count = count;
+  }
+
+  /** Another line of history begins here: what was recorded after `count` is not of it. */
+  leaveLine(): void {
+    this.base = this.first;
+    this.high = this.count;
   }
 
   /** Sets what every event is stamped with from now on: the moment at which it has happened, and nanoseconds. */
@@ -205,13 +225,82 @@ export class Trace {
     this.mask = grown.length / WORDS - 1;
   }
 
-  /** `EventDeclaration.id` of the n-th event, `first` to `count - 1`; -1 for a call, a return or an action. */
-  declared(n: number): number {
-    const at = (n & this.mask) * WORDS;
-    return (this.rows[at + 1]! & 0xf) === EVENT ? this.rows[at + 3]! : -1;
+  // How single things are read without making an object: of the n-th event, `first` to `known - 1` -------------------
+
+  private word(n: number, i: number): number {
+    return this.rows[(n & this.mask) * WORDS + i]!;
+  }
+  momentOf(n: number): number {
+    return this.word(n, 0);
+  }
+  /** `CALL`, `RETURN`, `ACTION` or `EVENT`. */
+  kindOf(n: number): number {
+    return this.word(n, 1) & 0xf;
+  }
+  /** Index of its thread. */
+  threadOf(n: number): number {
+    return this.word(n, 2) & 0xff;
+  }
+  threadNameOf(n: number): string {
+    return this.threads[this.threadOf(n)]!.name;
+  }
+  depthOf(n: number): number {
+    return this.word(n, 2) >> 8;
+  }
+  nsOf(n: number): number {
+    return (this.word(n, 4) >>> 0) + this.word(n, 5) * 0x1_0000_0000;
+  }
+  /** Of an action, how many began before it; of anything else, what it is an event, a call or a return of. */
+  idOf(n: number): number {
+    return this.word(n, 3);
   }
 
-  /** Name of the n-th event, `first` to `count - 1`, as `event(n)` has it, without making an object. */
+  layerOf(n: number): Layer {
+    switch (this.kindOf(n)) {
+      case ACTION:
+        return LAYERS[this.word(n, WORDS - ARGS)]!;
+      case EVENT:
+        return this.routines()[this.word(n, 1) >> 4]?.layer ?? 'hardware';
+      default:
+        return this.routines()[this.idOf(n)]!.layer;
+    }
+  }
+  /** Of an action, its verb and its parameters. */
+  actionOf(n: number): readonly [verb: string, params: string] {
+    const command = this.command(this.idOf(n));
+    const verb = command.indexOf(' ') + 1;
+    const end = command.indexOf(' ', verb);
+    return end < 0 ? [command.slice(verb), ''] : [command.slice(verb, end), command.slice(end + 1)];
+  }
+
+  /** A number for what the event is, says and belongs to: the same for events that differ in time and depth alone. */
+  digestOf(n: number): number {
+    const { rows } = this;
+    const at = (n & this.mask) * WORDS;
+    let hash = rows[at + 1]! ^ ((rows[at + 2]! & 0xff) << 24);
+    hash = Math.imul(hash ^ rows[at + 3]!, 0x85eb_ca6b);
+    for (let i = WORDS - ARGS; i < WORDS; i++) {
+      hash = Math.imul(hash ^ (hash >>> 15) ^ rows[at + i]!, 0x2c1b_3c6d);
+    }
+    return hash ^ (hash >>> 16);
+  }
+  /** Whether two events differ in time and depth alone. */
+  isLike(n: number, other: number): boolean {
+    const { rows } = this;
+    const a = (n & this.mask) * WORDS;
+    const b = (other & this.mask) * WORDS;
+    if (rows[a + 1] !== rows[b + 1] || (rows[a + 2]! & 0xff) !== (rows[b + 2]! & 0xff)) return false;
+    if (rows[a + 3] !== rows[b + 3]) return false;
+    for (let i = WORDS - ARGS; i < WORDS; i++) if (rows[a + i] !== rows[b + i]) return false;
+    return true;
+  }
+
+  /** `EventDeclaration.id` of the n-th event; -1 for a call, a return or an action. */
+  declared(n: number): number {
+    return this.kindOf(n) === EVENT ? this.idOf(n) : -1;
+  }
+
+  /** Name of the n-th event, as `event(n)` has it. */
   nameOf(n: number): string {
     const at = (n & this.mask) * WORDS;
     const id = this.rows[at + 3]!;
@@ -219,7 +308,7 @@ export class Trace {
       case EVENT:
         return declarations[id]!.name;
       case ACTION:
-        return this.command(id).split(' ', 2)[1]!;
+        return this.actionOf(n)[0];
       default:
         return this.routines()[id]!.name;
     }
@@ -233,12 +322,12 @@ export class Trace {
   /**
    * The n-th event.
    *
-   * @param n - `first` to `count - 1`.
+   * @param n - `first` to `known - 1`.
    * @throws RangeError outside.
    */
   event(n: number): TraceEvent {
-    if (n < this.first || n >= this.count)
-      throw new RangeError(`event ${n} is not in ${this.first}..${this.count - 1}`);
+    if (n < this.first || n >= this.known)
+      throw new RangeError(`event ${n} is not in ${this.first}..${this.known - 1}`);
     const { rows } = this;
     const at = (n & this.mask) * WORDS;
     const word = (i: number): number => rows[at + i]!;
@@ -253,15 +342,15 @@ export class Trace {
       cpu,
       depth: word(2) >> 8,
     };
+    const layer = this.layerOf(n);
     if (type === ACTION) {
-      const command = this.command(word(3));
-      const [actor, verb, ...params] = command.split(' ');
-      const text = params.join(' ');
+      const [verb, text] = this.actionOf(n);
+      const actor = this.command(word(3)).split(' ', 1)[0]!;
       return {
         ...base,
-        layer: LAYERS[word(6)]!,
+        layer,
         type: 'action',
-        name: verb!,
+        name: verb,
         args: {},
         text,
         say: `${actor}: ${verb} ${text}.`,
@@ -270,7 +359,7 @@ export class Trace {
     }
     if (type === CALL || type === RETURN) {
       const routine = this.routines()[word(3)]!;
-      const { name, layer, source } = routine;
+      const { name, source } = routine;
       if (type === RETURN) {
         const value = word(6);
         return {
@@ -296,7 +385,6 @@ export class Trace {
       };
     }
     const e = declarations[word(3)]!;
-    const layer = this.routines()[word(1) >> 4]?.layer ?? 'hardware';
     const args: Record<string, string | number> = {};
     let slot = 6;
     for (const [key, kind] of Object.entries(e.args)) {
