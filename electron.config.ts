@@ -46,7 +46,12 @@ export default defineConfig({
           cli: from('src-main/cli/index.ts'),
           grader: from('src-main/cli/grader.ts'),
         },
-        output: { format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js' },
+        output: {
+          format: 'es',
+          entryFileNames: '[name].js',
+          chunkFileNames: 'chunks/[name]-[hash].js',
+          topLevelVar: false, // V8 folds what a `const` holds into compiled code, never what a `var` holds
+        },
       },
     },
   },

@@ -17,7 +17,7 @@ await entry(async () => {
       emptyOutDir: true,
       target: 'node20.18',
       minify: false,
-      rolldownOptions: { external: ['libsql', 'electron'] },
+      rolldownOptions: { external: ['libsql', 'electron'], output: { topLevelVar: false } }, // as the application
     },
   });
   const display = await ensureDisplay();

@@ -509,9 +509,9 @@ export const statOf = (vcpu: Ref): Ref => kvm_vcpu.stat.at(vcpu);
 export const tdvpsOf = (vcpu: Ref): Ref => kvm_vcpu.tdvps.at(vcpu);
 export const guestOf = (vcpu: Ref): Ref => kvm_vcpu.guest.at(vcpu);
 /** The route of a GSI, 0 to `GSIS - 1`. */
-export const routeOf = (vm: Ref, gsi: number): Ref => kvm.gsi.at(vm, gsi);
+export const routeOf = (vm: Ref, gsi: number): Ref => kvm.gsi.nth(vm, gsi);
 export const argsOf = (vcpu: Ref): Ref => kvm_vcpu.args.at(vcpu);
-export const pageAt = (vm: Ref, i: number): Ref => kvm.page.at(vm, i);
+export const pageAt = (vm: Ref, i: number): Ref => kvm.page.nth(vm, i);
 export const vmcsOf = (vcpu: Ref): Ref => kvm_vcpu.vmcs.at(vcpu);
 export const guestStateOf = (vcpu: Ref): Ref => vmcs.guest.at(vmcsOf(vcpu));
 export const smramOf = (vcpu: Ref): Ref => kvm_vcpu.smram.at(vcpu);

@@ -4,15 +4,17 @@ import { Trace } from './trace';
 
 /** A trace of two threads and three routines; every event takes 50 ns. */
 class Recorded {
+  private readonly clock = { f64: new Float64Array(2), now: 0, moments: 1 };
   readonly trace = new Trace(
     1 << 10,
+    this.clock,
     [{ name: 'vmm', cpu: 0 }, { name: 'td.vcpu0', cpu: 1 }],
     () => ['outer', 'inner', 'other'].map((name) => ({ name, layer: 'kvm', source: '', args: [] })),
     () => 'vmm KVM_RUN vm=td vcpu=0',
   ); // prettier-ignore
 
   private next(): Trace {
-    this.trace.clock(this.trace.count, this.trace.count * 50);
+    this.clock.f64.set([this.trace.count * 50, this.trace.count - 1]);
     return this.trace;
   }
   call(depth: number, thread = 1): number {

@@ -32,9 +32,15 @@ interface Meta {
   readonly hidden?: boolean;
 }
 
-/** What every field knows about itself. `bits` is its width; `byte` and `shift` are set when its record is laid out. */
+/**
+ * What every field knows about itself. `bits` is its width; where it lies is set once, when its record is laid out.
+ *
+ * Accessors are classes by width, and their methods a line each, on purpose: V8 puts methods this small into whatever
+ * calls them, however much that has taken in already, and knows there what a field's constants are. That is why `byte`
+ * and `shift` have no initial value: V8 takes a property that was assigned twice for a variable.
+ */
 abstract class Field {
-  byte = 0;
+  declare readonly byte: number;
   constructor(
     readonly bits: number,
     readonly align: number,
@@ -43,9 +49,13 @@ abstract class Field {
   ) {}
   abstract readonly kind: LeafKind;
   readonly names: readonly string[] = [];
+  /** @throws RangeError if a field of this width cannot begin at that bit of a record. */
   place(bit: number): void {
     if (bit % 8 !== 0) throw new RangeError(`a ${this.bits}-bit field cannot begin at bit ${bit}`);
-    this.byte = bit / 8;
+    this.lie(bit / 8);
+  }
+  protected lie(byte: number): void {
+    (this as { byte: number }).byte = byte;
   }
   /** The value as people read it. */
   abstract show(s: Views, r: number): string;
@@ -54,21 +64,21 @@ abstract class Field {
 /** One bit. `get` answers 0 or 1. */
 export class Flag extends Field {
   readonly kind = 'flag';
-  private shift = 0;
+  declare private readonly shift: number;
   constructor(doc: string, meta: Meta) {
     super(1, 1, doc, meta);
   }
   override place(bit: number): void {
-    this.byte = bit >> 3;
-    this.shift = bit & 7;
+    this.lie(bit >> 3);
+    (this as unknown as { shift: number }).shift = bit & 7;
   }
   get(s: Views, r: number): 0 | 1 {
     return ((s.u8[r + this.byte]! >> this.shift) & 1) as 0 | 1;
   }
+  /** Sets the bit if `v` is not 0, else clears it. */
   set(s: Views, r: number, v: number): void {
-    const at = r + this.byte;
-    const mask = 1 << this.shift;
-    s.u8[at] = v ? s.u8[at]! | mask : s.u8[at]! & ~mask;
+    if (v) s.u8[r + this.byte]! |= 1 << this.shift;
+    else s.u8[r + this.byte]! &= ~(1 << this.shift);
   }
   /** Sets the bit and answers what it was: one atomic read-modify-write. */
   testAndSet(s: Views, r: number): 0 | 1 {
@@ -81,42 +91,22 @@ export class Flag extends Field {
   }
 }
 
-/** An unsigned number of 2 to 8 bits that stays within one byte, of 16, or of 32 bits. */
-export class Num extends Field {
+/** A number of 8, 16 or 32 bits. */
+export abstract class Num extends Field {
   readonly kind: LeafKind;
-  private shift = 0;
-  private readonly mask: number;
   constructor(
     bits: number,
     doc: string,
     meta: Meta & { as?: 'number' | 'hex' },
-    override readonly names: readonly string[],
-    private readonly signed: boolean,
+    override readonly names: readonly string[] = [],
     private readonly labels?: Readonly<Record<number, string>>,
   ) {
-    super(bits, bits < 8 ? 1 : bits, doc, meta);
+    super(bits, bits, doc, meta);
     this.kind = names.length > 0 ? 'name' : (meta.as ?? 'number');
-    this.mask = bits >= 32 ? 0xffff_ffff : (1 << bits) - 1;
   }
-  override place(bit: number): void {
-    if (this.bits >= 8) super.place(bit);
-    else if ((bit & 7) + this.bits > 8)
-      throw new RangeError(`a ${this.bits}-bit field crosses a byte at bit ${bit}`);
-    this.byte = bit >> 3;
-    this.shift = bit & 7;
-  }
-  get(s: Views, r: number): number {
-    const at = r + this.byte;
-    if (this.bits === 32) return this.signed ? s.i32[at >> 2]! : s.u32[at >> 2]!;
-    if (this.bits === 16) return s.u16[at >> 1]!;
-    return (s.u8[at]! >> this.shift) & this.mask;
-  }
-  set(s: Views, r: number, v: number): void {
-    const at = r + this.byte;
-    if (this.bits === 32) s.i32[at >> 2] = v;
-    else if (this.bits === 16) s.u16[at >> 1] = v;
-    else s.u8[at] = (s.u8[at]! & ~(this.mask << this.shift)) | ((v & this.mask) << this.shift);
-  }
+  abstract get(s: Views, r: number): number;
+  /** Keeps the low bits of `v`, as many as the field has. */
+  abstract set(s: Views, r: number, v: number): void;
   show(s: Views, r: number): string {
     const v = this.get(s, r);
     if (this.labels) return this.labels[v] ?? String(v);
@@ -124,6 +114,39 @@ export class Num extends Field {
     return this.kind === 'hex' ? `0x${v.toString(16)}` : String(v);
   }
 }
+class Uint8 extends Num {
+  get(s: Views, r: number): number {
+    return s.u8[r + this.byte]!;
+  }
+  set(s: Views, r: number, v: number): void {
+    s.u8[r + this.byte] = v;
+  }
+}
+class Uint16 extends Num {
+  get(s: Views, r: number): number {
+    return s.u16[(r + this.byte) >> 1]!;
+  }
+  set(s: Views, r: number, v: number): void {
+    s.u16[(r + this.byte) >> 1] = v;
+  }
+}
+class Uint32 extends Num {
+  get(s: Views, r: number): number {
+    return s.u32[(r + this.byte) >> 2]!;
+  }
+  set(s: Views, r: number, v: number): void {
+    s.u32[(r + this.byte) >> 2] = v;
+  }
+}
+class Int32 extends Num {
+  get(s: Views, r: number): number {
+    return s.i32[(r + this.byte) >> 2]!;
+  }
+  set(s: Views, r: number, v: number): void {
+    s.i32[(r + this.byte) >> 2] = v;
+  }
+}
+const NUMS = { 8: Uint8, 16: Uint16, 32: Uint32 } as const;
 
 /** A 64-bit word in two halves; `big` is for the cold path. */
 export class Word64 extends Field {
@@ -163,7 +186,7 @@ export class Float extends Field {
   }
 }
 
-/** A bitmap of a multiple of 8 bits: vectors, requests, pending events. */
+/** A bitmap of a multiple of 8 bits: pending events, pages. */
 export class Bits extends Field {
   readonly kind = 'bits';
   constructor(
@@ -225,6 +248,30 @@ export class Bits extends Field {
   }
 }
 
+/** A bitmap of whole 32-bit words, looked through a word at a time: vectors, requests. */
+class WordBits extends Bits {
+  override place(bit: number): void {
+    if (bit % 32 !== 0) throw new RangeError(`a bitmap of words cannot begin at bit ${bit}`);
+    super.place(bit);
+  }
+  override highest(s: Views, r: number): number {
+    const { u32 } = s;
+    const first = (r + this.byte) >> 2;
+    for (let i = first + (this.bits >> 5) - 1; i >= first; i--)
+      if (u32[i] !== 0) return (i - first) * 32 + 31 - Math.clz32(u32[i]!);
+    return -1;
+  }
+  override take(s: Views, r: number, from: Bits, fromRef: number): void {
+    const { u32 } = s;
+    const to = (r + this.byte) >> 2;
+    const out = (fromRef + from.byte) >> 2;
+    for (let i = 0; i < this.bits >> 5; i++) {
+      u32[to + i]! |= u32[out + i]!;
+      u32[out + i] = 0;
+    }
+  }
+}
+
 /** Unused bits of a layout that hardware fixes. */
 class Gap extends Field {
   readonly kind = 'number';
@@ -240,16 +287,23 @@ class Gap extends Field {
 /** `count` records of one kind inside another. */
 export class Sub extends Field {
   readonly kind = 'number';
+  /** Bytes from one to the next. */
+  private readonly stride: number;
   constructor(
     readonly record: AnyRecord,
     readonly count: number,
     meta: Meta,
   ) {
     super(record.size * 8 * count, record.align, record.doc, meta);
+    this.stride = record.size;
+  }
+  /** The only one, or the first. */
+  at(r: number): Ref {
+    return (r + this.byte) as Ref;
   }
   /** The `i`-th of them, 0 to `count - 1`. */
-  at(r: number, i = 0): Ref {
-    return (r + this.byte + i * this.record.size) as Ref;
+  nth(r: number, i: number): Ref {
+    return (r + this.byte + i * this.stride) as Ref;
   }
   show(): string {
     return '';
@@ -258,16 +312,17 @@ export class Sub extends Field {
 
 export const flag = (doc: string, meta: Meta = {}): Flag => new Flag(doc, meta);
 export const num = (bits: 8 | 16 | 32, doc: string, meta: Meta & { as?: 'number' | 'hex' } = {}): Num =>
-  new Num(bits, doc, meta, [], false);
+  new NUMS[bits](bits, doc, meta);
 export const int32 = (doc: string, meta: Meta & { labels?: Readonly<Record<number, string>> } = {}): Num =>
-  new Num(32, doc, meta, [], true, meta.labels);
+  new Int32(32, doc, meta, [], meta.labels);
 /** A value out of `names`, numbered from 0. */
 export const name = (names: readonly string[], doc: string, meta: Meta = {}): Num =>
-  new Num(8, doc, meta, names, false);
+  new Uint8(8, doc, meta, names);
 export const word64 = (doc: string, meta: Meta = {}): Word64 => new Word64(doc, meta);
 export const float = (doc: string, meta: Meta = {}): Float => new Float(doc, meta);
+/** `width`: a multiple of 8. */
 export const bits = (width: number, doc: string, meta: Meta & { names?: readonly string[] } = {}): Bits =>
-  new Bits(width, doc, meta, meta.names ?? []);
+  new (width % 32 === 0 ? WordBits : Bits)(width, doc, meta, meta.names ?? []);
 export const gap = (width: number): Gap => new Gap(width);
 export const sub = (record: { readonly info: AnyRecord }, count = 1, meta: Meta = {}): Sub =>
   new Sub(record.info, count, meta);
@@ -310,7 +365,9 @@ export function record<const F extends Fields>(
   if (opts.bits !== undefined && bit !== opts.bits)
     throw new RangeError(`${id} has ${bit} bits, not ${opts.bits}`);
   const size = (Math.ceil(bit / align) * align) / 8;
-  return { ...fields, info: { id, doc, layer, fields, size, align } };
+  const info = { id, doc, layer, fields: { ...fields }, size, align };
+  // The very object that was given: V8 takes the properties of a copy for variables, and folds none.
+  return Object.assign(fields, { info });
 }
 
 /** A field of one record instance: what the inspector lists and what paths name. */
@@ -385,7 +442,7 @@ function collect(leaves: Leaf[], path: string, info: AnyRecord, at: number): voi
     const own = path === '' ? key : `${path}.${key}`;
     if (field instanceof Sub) {
       for (let i = 0; i < field.count; i++) {
-        collect(leaves, field.count === 1 ? own : `${own}${i}`, field.record, field.at(at, i));
+        collect(leaves, field.count === 1 ? own : `${own}${i}`, field.record, field.nth(at, i));
       }
       continue;
     }

@@ -189,7 +189,12 @@ export class Machine implements Views {
     this.header = refs[0]!;
     this.last = refs[1]!;
     this.threadRefs = refs.slice(2, 2 + threadInfos.length);
-    this.trace = new Trace(capacity, threadInfos, allRoutines, (n) => this.commandOf(n));
+    const clock = {
+      f64: this.f64,
+      now: (this.header + header.now.byte) >> 3,
+      moments: (this.header + header.moments.byte) >> 3,
+    };
+    this.trace = new Trace(capacity, clock, threadInfos, allRoutines, (n) => this.commandOf(n));
     this.placed = refs.slice(2 + threadInfos.length);
     last.exit.set(this, this.last, -1);
   }
@@ -216,7 +221,7 @@ export class Machine implements Views {
     const f = this.frameOf(this.thread, thread.depth.get(this, this.thread) - 1);
     const r = this.routines[u16[f >> 1]!]!;
     this.within = r.id;
-    frameUnderWay.i32 = this.i32;
+    if (frameUnderWay.i32 !== this.i32) frameUnderWay.i32 = this.i32; // the collector hears of every object stored
     frameUnderWay.base = (f >> 2) + 1;
     const next = r.code[u8[f + 2]!]!(this, r.locals);
     if (next >= 0) u8[f + 2] = next;
@@ -254,14 +259,13 @@ export class Machine implements Views {
 
   /** A moment passes: after every begun action and every step. */
   tick(): void {
-    header.now.set(this, this.header, this.now + STEP_NS);
-    header.moments.set(this, this.header, this.moment + 1);
+    header.now.set(this, this.header, header.now.get(this, this.header) + STEP_NS);
+    header.moments.set(this, this.header, header.moments.get(this, this.header) + 1);
   }
 
   /** Lets virtual time pass to `ns`, which must not lie in the past. */
   passTo(ns: number): void {
     header.now.set(this, this.header, Math.max(this.now, ns));
-    this.trace.clock(this.moment + 1, this.now);
   }
 
   get now(): number {
@@ -280,7 +284,6 @@ export class Machine implements Views {
     this.threadIndex = i;
     this.thread = this.threadRefs[i]!;
     header.current.set(this, this.header, i);
-    this.trace.clock(this.moment + 1, this.now);
   }
 
   // What steps call ----------------------------------------------------------------------------------------------
@@ -364,7 +367,7 @@ export class Machine implements Views {
   }
 
   private frameOf(t: Ref, depth: number): number {
-    return thread.frames.at(t, 0) + depth * frame.info.size;
+    return thread.frames.nth(t, depth);
   }
 
   private push(r: Routine, a: number, b: number, c: number, d: number): void {

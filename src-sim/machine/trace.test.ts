@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { Trace } from './trace';
 
+const clock = { f64: new Float64Array(2), now: 0, moments: 1 };
 const traceOf = (capacity: number): Trace =>
-  new Trace(capacity, [{ name: 'vmm', cpu: 0 }], () => [], (n) => `vmm DO n=${n}`); // prettier-ignore
+  new Trace(capacity, clock, [{ name: 'vmm', cpu: 0 }], () => [], (n) => `vmm DO n=${n}`); // prettier-ignore
 const fill = (trace: Trace, events: number): void => {
   for (let n = trace.count; n < events; n++) {
-    trace.clock(n, n);
+    clock.f64[clock.moments] = n - 1;
     trace.action(0, n, 'vmm');
   }
 };

@@ -60,6 +60,14 @@ export interface TracedThread {
   readonly name: string;
   readonly cpu: number;
 }
+/** Where the machine keeps time, which every event is stamped with: two indices into its words of 64 bits. */
+export interface TracedClock {
+  readonly f64: Float64Array;
+  /** Virtual nanoseconds since power-on. */
+  readonly now: number;
+  /** Moments so far: what happens now belongs to the next one. */
+  readonly moments: number;
+}
 
 /** One event of the trace, ready to show and to match. */
 export interface TraceEvent {
@@ -109,11 +117,9 @@ export function returnName(value: number): string {
  * `capacity` events happened, the oldest are gone; replaying the history brings them back.
  */
 export class Trace {
-  /** Events ever recorded on this line of history, 0 upwards. */
-  count = 0;
+  private written = 0;
+  /** The most that `written` was before it was set back. */
   private high = 0;
-  private moment = 0;
-  private ns = 0;
   /** Events before the first one that was written here. */
   private base = 0;
   private rows: Int32Array;
@@ -123,6 +129,7 @@ export class Trace {
   /** @param capacity - events kept, a power of two. */
   constructor(
     readonly capacity: number,
+    private readonly clock: TracedClock,
     private readonly threads: readonly TracedThread[],
     private readonly routines: () => readonly TracedRoutine[],
     /** Command of the n-th begun action, for rows of type `action`. */
@@ -133,13 +140,22 @@ export class Trace {
     this.mask = rows - 1;
   }
 
+  /** Events recorded on this line of history, 0 upwards. */
+  get count(): number {
+    return this.written;
+  }
+  /** Shows the trace as it was when so many events had happened. */
+  set count(events: number) {
+    this.high = this.known;
+    this.written = events;
+  }
   /** Index of the oldest event that is still kept. */
   get first(): number {
-    return Math.max(this.base, Math.min(this.count, this.high - this.capacity));
+    return Math.max(this.base, Math.min(this.written, this.known - this.capacity));
   }
   /** Events of this line of history that can be read, those after `count` included: `first` to `known - 1`. */
   get known(): number {
-    return this.high;
+    return Math.max(this.high, this.written);
   }
 
   /**
@@ -147,21 +163,16 @@ export class Trace {
    * but not where what is recorded again would take the place of other rows.
    */
   rewind(count: number): void {
-    if (count < this.high - this.capacity) this.resumeAt(count);
+    if (count < this.known - this.capacity) this.resumeAt(count);
     else this.count = count;
   }
 
   /** Another line of history begins here: what was recorded after `count` is not of it. */
   leaveLine(): void {
     this.base = this.first;
-    this.high = this.count;
+    this.high = this.written;
   }
 
-  /** Sets what every event is stamped with from now on: the moment at which it has happened, and nanoseconds. */
-  clock(moment: number, ns: number): void {
-    this.moment = moment;
-    this.ns = ns;
-  }
   call(thread: number, depth: number, routine: number, a: number, b: number, c: number): void {
     this.write(CALL, thread, depth, routine, a, b, c, 0, 0, 0);
   }
@@ -199,11 +210,11 @@ export class Trace {
     e: number,
     f: number,
   ): void {
-    if (this.count > this.mask && this.mask + 1 < this.capacity) this.grow();
-    const { rows, ns } = this;
-    const at = (this.count++ & this.mask) * WORDS;
-    if (this.count > this.high) this.high = this.count;
-    rows[at] = this.moment;
+    if (this.written > this.mask && this.mask + 1 < this.capacity) this.grow();
+    const { rows, clock } = this;
+    const at = (this.written++ & this.mask) * WORDS;
+    const ns = clock.f64[clock.now]!;
+    rows[at] = clock.f64[clock.moments]! + 1;
     rows[at + 1] = type;
     rows[at + 2] = thread | (depth << 8);
     rows[at + 3] = id;
@@ -316,7 +327,7 @@ export class Trace {
 
   /** Goes on after `count` events that this trace never saw: none of them can be read here. */
   resumeAt(count: number): void {
-    this.count = this.high = this.base = count;
+    this.written = this.high = this.base = count;
   }
 
   /**

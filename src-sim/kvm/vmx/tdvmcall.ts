@@ -137,7 +137,7 @@ function tdx_report_fatal_error(m: Machine, vcpu: Ref): number {
   const args = argsOf(vcpu);
   const put = (i: number, field: Word64, ref: Ref): void => {
     const { value: register } = registerOf(data);
-    register.set(m, data.at(event, i), field.hi(m, ref), field.lo(m, ref));
+    register.set(m, data.nth(event, i), field.hi(m, ref), field.lo(m, ref));
   };
   run.run_system_event.type.set(m, event, run.KVM_SYSTEM_EVENT_TDX_FATAL);
   run.run_system_event.ndata.set(m, event, run.SYSTEM_EVENT_NDATA);
