@@ -86,7 +86,8 @@ function debuggerUrl(child: ChildProcess): Promise<string> {
   });
 }
 
-function proportionalSetSize(pid: number): number {
+/** Memory of a process and all below it, MiB: shared pages count in parts. Linux only; NaN elsewhere. */
+export function proportionalSetSize(pid: number): number {
   const children = new Map<number, number[]>();
   try {
     for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
