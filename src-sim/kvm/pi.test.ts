@@ -102,6 +102,19 @@ describe('a device whose interrupts the IOMMU posts', () => {
     expect(bench.shows('td.vcpu0.wakeup_cpu')).toBe('-1');
   });
 
+  test.each([
+    ['KVM_CREATE_VM without an irqchip', { assigned_device: true }],
+    ['enable_apicv=0', { assigned_device: true, no_apicv: true }],
+  ])('PI-24: with %s KVM has no interrupts of a device posted', (_, switches) => {
+    const bench = new Bench({ vms: { vmx: 1 }, switches });
+    bench.does({ vmm: 'KVM_CREATE_VM', vm: 'vmx', type: 'KVM_X86_DEFAULT_VM' });
+    if ('no_apicv' in switches) bench.does({ vmm: 'KVM_CAP_SPLIT_IRQCHIP', vm: 'vmx' });
+    bench.does({ vmm: 'KVM_CREATE_VCPU', vm: 'vmx', vcpu: 0 });
+    expect(bench.does(device('vmx'))).toBe('refused');
+    expect(bench.events('device_posts')).toEqual([]);
+    expect(bench.shows('vmx.vcpu0.pid.on')).toBe('0');
+  });
+
   test('PI-27: without such a device put does nothing: a TD has no IPI virtualization', () => {
     const bench = running();
     bench.does(halt());

@@ -49,6 +49,8 @@ export const WHY = {
   no_kvm: 'kvm_intel did not load: there is no /dev/kvm.',
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
   guest_halted: 'The guest has halted on this vCPU: it executes nothing until something wakes it.',
+  not_posted:
+    'Interrupts of a device are posted only with APICv, to VMs whose local APICs are in the kernel.',
 } as const satisfies Record<string, string>;
 export type Why = keyof typeof WHY;
 const WHY_NAMES = Object.keys(WHY) as Why[];

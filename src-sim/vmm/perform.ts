@@ -25,7 +25,7 @@ import { lapic_in_kernel } from '../kvm/x86_events';
 import * as ops from '../kvm/kvm_x86_ops';
 import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
 import { kvm_set_irq, packRoute } from '../kvm/irq_comm';
-import { iommuPosts } from '../kvm/vmx/posted_intr';
+import { iommuPosts, usesPostedInterrupts } from '../kvm/vmx/posted_intr';
 import { packCapabilities } from '../kvm/vmx/tdx';
 import {
   CPUID_AMD,
@@ -412,6 +412,7 @@ const BEGIN: BeginTable = {
     post({ m, vcpu }, { vector }) {
       if (!variant.assigned_device.get(m, variantRef(m))) return 'no_device';
       if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+      if (!usesPostedInterrupts(m, vcpu)) return 'not_posted';
       iommuPosts(m, vcpu, vector);
       m.answer('returned', 'none', 0);
       return null;

@@ -2,7 +2,7 @@ import type { Ref } from '../../machine/layout';
 import type { Machine } from '../../machine/machine';
 import { onHostIrq, pcpu, sendIpi } from '../../platform/pcpu';
 import { pi_desc, POSTED_INTR_VECTOR, POSTED_INTR_WAKEUP_VECTOR } from '../../platform/posted_intr';
-import { kvm_vcpu, pidOf, variant, variantRef } from '../kvm_host';
+import { is_td_vcpu, kvm_vcpu, pidOf, variant, variantRef } from '../kvm_host';
 import { kvm_vcpu_wake_up } from '../kvm_main';
 import { kvm_x86_ops } from '../kvm_x86_ops';
 import { device_posts, pi_wakeup } from '../trace';
@@ -10,9 +10,12 @@ import { lapic_in_kernel } from '../x86_events';
 
 /** Mirrors arch/x86/kvm/vmx/posted_intr.c. */
 
-/** KVM uses posted interrupts at all: APICv is enabled and the LAPIC is in the kernel. @source PI-24 */
-function usesPostedInterrupts(m: Machine, vcpu: Ref): boolean {
-  const v1 = variant.apicv_v1.get(m, variantRef(m)) === 1;
+/**
+ * KVM uses posted interrupts at all: APICv is enabled (the first design asked for it of plain guests only), and the LAPIC is
+ * in the kernel. @source PI-24; vmx_can_use_vtd_pi
+ */
+export function usesPostedInterrupts(m: Machine, vcpu: Ref): boolean {
+  const v1 = is_td_vcpu(m, vcpu) && variant.apicv_v1.get(m, variantRef(m)) === 1;
   return (v1 || !variant.no_apicv.get(m, variantRef(m))) && lapic_in_kernel(m, vcpu);
 }
 
