@@ -152,14 +152,23 @@ function main(): void {
   /** Folder that exports go to without asking, for classrooms and kiosks; undefined: ask. */
   const exportFolder = process.env['SEAMLAB_EXPORT_DIR'];
 
+  /** What is in a file, by its extension. */
+  const FILES: Readonly<Record<string, string>> = {
+    jsonl: 'transcript',
+    svg: 'picture',
+    yaml: 'scenario',
+    txt: 'trace',
+    json: 'trace',
+  };
+
   async function askFile(name: string): Promise<string | null> {
     if (exportFolder !== undefined) return join(resolve(exportFolder), name);
     const extension = extname(name).slice(1);
-    const what = extension === 'svg' ? 'Picture' : 'Seamlab transcript';
+    const what = FILES[extension] ?? 'file';
     const options = {
-      title: extension === 'svg' ? 'Save picture' : 'Export transcript',
+      title: `Save the ${what}`,
       defaultPath: join(app.getPath('documents'), name),
-      filters: [{ name: what, extensions: [extension] }],
+      filters: [{ name: `Seamlab ${what}`, extensions: [extension] }],
     };
     const { canceled, filePath } = await (window === null
       ? dialog.showSaveDialog(options)

@@ -327,7 +327,7 @@ function takeIrq(m: Machine, vcpu: Ref, vector: number): void {
 
 /** The vector that makes the processor look into the PIR: of a TD the one in its VMCS, while posting is on. @source TDXM-MODE-13, TDXM-MODE-14 */
 function isNotification(m: Machine, vcpu: Ref, vector: number): boolean {
-  if (!is_td_vcpu(m, vcpu)) return vector === POSTED_INTR_VECTOR;
+  if (!is_td_vcpu(m, vcpu)) return virtualizesApic(m, vcpu) && vector === POSTED_INTR_VECTOR;
   const ofTd = tdvps.vmcs.at(tdvpsOf(vcpu));
   return posted_intr_vmcs.pin_bit.get(m, ofTd) === 1 && posted_intr_vmcs.nv.get(m, ofTd) === vector;
 }

@@ -21,6 +21,8 @@ import { at, type Look } from './look';
 const MERGE = at(tdx_inject_nmi, 'merge');
 const REQUESTS = at(vcpu_enter_guest, 'requests');
 const RESUME = at(guest_run, 'resume');
+const LAST_TEST = at(vcpu_enter_guest, 'last_test');
+const VMENTER = at(vmx_vcpu_run, 'vmenter');
 const VMEXIT = at(vmx_vcpu_run, 'vmexit');
 const TRACED = at(vmx_vcpu_run, 'traced');
 const ENOTTY = E('ENOTTY');
@@ -76,6 +78,16 @@ function isPastKvm(look: Look, vcpu: Ref): boolean {
 }
 
 /**
+ * An entry, made or called off, that does not carry what KVM takes for injected: KVM_SET_VCPU_EVENTS stores that also when
+ * it then refuses the triple fault, and only an accepted call asks for KVM_REQ_EVENT
+ * (arch/x86/kvm/x86.c kvm_vcpu_ioctl_x86_set_vcpu_events).
+ */
+function entersWithout(look: Look, vcpu: Ref): boolean {
+  const event = host.vmcs.entry_intr_info.get(look.before, host.vmcsOf(vcpu));
+  return event === 0 && (look.did(VMENTER) || look.did(LAST_TEST)) && look.word(0) === vcpu;
+}
+
+/**
  * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that is injected while
  * an NMI waits to be injected again, since one entry carries one event (x86:INV-14, x86:INJ-18).
  */
@@ -84,6 +96,7 @@ function mayDrop(look: Look, vcpu: Ref): boolean {
     look.didOf(kvm_vcpu_reset) ||
     look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
     kvm_vcpu.exception_injected.get(look.before, vcpu) === 1 ||
+    entersWithout(look, vcpu) ||
     kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1 ||
     isPastKvm(look, vcpu)
   );
