@@ -35,6 +35,8 @@ export class App {
   /** What a sandbox can be made of; null: not asked yet, or not known. */
   sandbox: SandboxChoices | null = $state.raw(null);
   lab: LabState | null = $state.raw(null);
+  /** Whether more of the screen than Home is needed: a lab is opened or was, or Home is there and time is left. */
+  needsAll = $state(false);
   notices: readonly Notice[] = $state.raw([]);
   dialog: Dialog | null = $state(null);
   /** Whether the lab screen is being explained. */
@@ -94,6 +96,7 @@ export class App {
       this.labs = [];
       this.#tell(labs.fault);
     }
+    this.needsAll = true;
   }
 
   /** A fact of the references; null for one that is not known, and for whatever else is given as a source. */
@@ -150,6 +153,7 @@ export class App {
 
   /** @returns whether the lab is open now; otherwise the learner was told why not. */
   async open(lab: string): Promise<boolean> {
+    this.needsAll = true;
     return this.#show(await this.working.during(this.#client.call('lab.open', { lab })));
   }
 

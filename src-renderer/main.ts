@@ -1,7 +1,4 @@
 import './zod';
-import './styles/fonts.css';
-import './styles/tokens.css';
-import './styles/base.css';
 import { mount } from 'svelte';
 import App from './App.svelte';
 import { App as AppState } from './app.svelte';
