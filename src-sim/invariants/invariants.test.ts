@@ -4,7 +4,7 @@ import { guest_run } from '../guest/run';
 import { inhibitReason } from '../kvm/apicv';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_lapic, kvm_run, kvm_vcpu } from '../kvm/kvm_host';
-import { kvm_vcpu_block, kvm_vcpu_ioctl, kvm_vm_ioctl } from '../kvm/kvm_main';
+import { kvm_make_all_cpus_request, kvm_vcpu_block, kvm_vcpu_ioctl, kvm_vm_ioctl } from '../kvm/kvm_main';
 import { __apic_accept_irq, kvm_apic_accept_events } from '../kvm/lapic';
 import { kvm_inj_virq } from '../kvm/trace';
 import { __vmx_deliver_posted_interrupt, vmx_handle_nmi } from '../kvm/vmx/common';
@@ -437,6 +437,19 @@ const CASES: Record<string, Case> = {
       defect(vcpu_enter_guest, 'exit_irqoff', skipTo('irqs_on')),
       defect(tdh_vp_enter, 'seamret', also((m, l) => pcpu.smi_pending.set(m, cpuOf(m, l), 1))), // SEAMRET forgets it
     ],
+  },
+  everybody_knows: {
+    states: 'NUM-15',
+    before: [bootTd],
+    does: [{ kvm: 'set_apicv_inhibit', vm: 'td', reason: 'DISABLED' }],
+    seeds: [defect(kvm_make_all_cpus_request, 'wait', (m) => m.ret(0))],
+  },
+  nobody_inside_while_pages_go: {
+    states: 'RUN-10, NUM-15',
+    before: [bootTd],
+    does: [{ kvm: 'tdx_no_vcpus_enter', vm: 'td' }],
+    seeds: [defect(kvm_make_all_cpus_request, 'wait', (m) => m.ret(0))],
+    by: 'tdx_no_vcpus_enter.zap',
   },
   kvm_never_ahead_of_the_module: {
     states: 'tdx:INV-31, tdx:INV-32, VM-24, TDXM-OPST-2',

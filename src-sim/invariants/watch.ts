@@ -11,6 +11,7 @@ import { interrupts } from './interrupts';
 import type { Invariant, Scope } from './invariant';
 import { Look } from './look';
 import { nmi } from './nmi';
+import { requests } from './requests';
 import { views } from './views';
 
 /** Every invariant, in the order in which they are asked. */
@@ -21,6 +22,7 @@ export const INVARIANTS: readonly Invariant[] = [
   ...init,
   ...apicv,
   ...hostEvents,
+  ...requests,
   ...views,
 ];
 

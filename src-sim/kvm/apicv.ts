@@ -5,7 +5,7 @@ import { APICV_INHIBIT_REASONS, type ApicvInhibitReason } from '../names';
 import { MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, variant } from './kvm_host';
-import { kvm_make_request, kvm_vcpu_kick, requestUntilKick } from './kvm_main';
+import { kvm_make_all_cpus_request, kvm_make_request } from './kvm_main';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { kvm_apicv_inhibit_changed } from './trace';
 
@@ -39,11 +39,12 @@ export const __kvm_set_or_clear_apicv_inhibit = routine(
     layer: 'kvm',
     source: 'APICV-6',
     args: ['vm', 'reason', 'set'],
-    locals: ['i'],
     steps: {
       check: ['A reason that the vendor does not honour changes nothing.', 'APICV-5'],
-      decide: ['Trace the change; does the mask go from zero to nonzero or back?', 'APICV-6'],
-      request: ['KVM_REQ_APICV_UPDATE for the next vCPU, which has to leave the guest.', 'APICV-6'],
+      decide: [
+        'Trace the change. From none to some, or back: KVM_REQ_APICV_UPDATE for every vCPU.',
+        'APICV-6',
+      ],
       store: ['Store the mask; vCPUs may look at it now.', 'APICV-6'],
     },
   },
@@ -62,11 +63,8 @@ export const __kvm_set_or_clear_apicv_inhibit = routine(
       const after = kvm_apicv_activated(m, vm);
       m.emit(kvm_apicv_inhibit_changed, l.reason, l.set, apicvMask(m, vm));
       change(m, vm, l.reason, was); // stored only when the vCPUs have been told
-      return before === after ? at.store : at.request;
-    },
-    request(m, l) {
-      const vcpu = requestUntilKick(m, l.vm as Ref, l, host.KVM_REQ_APICV_UPDATE);
-      return vcpu === null ? at.store : m.call(at.request, kvm_vcpu_kick, vcpu);
+      if (before === after) return at.store;
+      return m.call(at.store, kvm_make_all_cpus_request, vm, host.KVM_REQ_APICV_UPDATE);
     },
     store(m, l) {
       const vm = l.vm as Ref;

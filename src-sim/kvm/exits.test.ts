@@ -32,6 +32,8 @@ describe('entry', () => {
   test('RUN-10: while pages are taken away the vCPU turns back before TDH.VP.ENTER and tries again', () => {
     const bench = running();
     bench.starts({ kvm: 'tdx_no_vcpus_enter', vm: 'td' });
+    bench.stepTo('vmm', 'kvm_make_all_cpus_request', 'wait');
+    bench.stepTo('td.vcpu0', 'tdx_vcpu_run', 'entry');
     bench.stepTo('vmm', 'tdx_no_vcpus_enter', 'zap');
     const from = bench.mark;
     for (let i = 0; i < 100; i++) bench.step('td.vcpu0');

@@ -4,7 +4,7 @@ import { E, routine } from '../machine/routine';
 import { APIC_DEST_LOGICAL, APIC_INT_LEVELTRIG } from '../platform/apic';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_msi_route } from './kvm_host';
-import { kvm_vcpu_kick, requestUntilKick } from './kvm_main';
+import { kvm_make_all_cpus_request } from './kvm_main';
 import { kvm_apic_match_dest, kvm_irq_delivery_to_apic } from './lapic';
 import { kvm_x86_ops } from './kvm_x86_ops';
 import { reply } from './reply';
@@ -52,13 +52,14 @@ export const kvm_set_irq_routing = routine(
     layer: 'kvm',
     source: 'VM-13',
     args: ['vm', 'dest', 'route'],
-    locals: ['i'],
     steps: {
-      check: ['Refuse without an irqchip, and a pin of an irqchip that is not in the kernel.', 'VM-13'],
-      scan: ['KVM_REQ_SCAN_IOAPIC for the next vCPU, which has to leave the guest.', 'EOI-3'],
+      check: [
+        'Refuse without an irqchip, and a pin of one that is not in the kernel. Then KVM_REQ_SCAN_IOAPIC.',
+        'VM-13',
+      ],
     },
   },
-  (at) => ({
+  () => ({
     check(m, l) {
       const vm = l.vm as Ref;
       const mode = kvm.irqchip_mode.get(m, vm);
@@ -70,11 +71,8 @@ export const kvm_set_irq_routing = routine(
       kvm_msi_route.set.set(m, entry, 1);
       kvm_msi_route.dest.set(m, entry, l.dest);
       kvm_msi_route.data.set(m, entry, l.route & 0xffff);
-      return mode === host.KVM_IRQCHIP_SPLIT ? at.scan : m.ret(0);
-    },
-    scan(m, l) {
-      const vcpu = requestUntilKick(m, l.vm as Ref, l, host.KVM_REQ_SCAN_IOAPIC);
-      return vcpu === null ? m.ret(0) : m.call(at.scan, kvm_vcpu_kick, vcpu);
+      if (mode !== host.KVM_IRQCHIP_SPLIT) return m.ret(0);
+      return m.tail(kvm_make_all_cpus_request, vm, host.KVM_REQ_SCAN_IOAPIC);
     },
   }),
 );

@@ -3,8 +3,9 @@ import { thread, type Machine } from '../machine/machine';
 import { E, routine, type Routine } from '../machine/routine';
 import { HOST_KERNEL, inNonRoot, pcpu, sendIpi, USERSPACE } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
+import { awaitsAcks, smp_call_function_many } from '../platform/smp';
 import {
-  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt, warned, warnedRef,
+  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, OUTSIDE_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt, warned, warnedRef,
 } from './kvm_host'; // prettier-ignore
 import {
   KVM_BUG_ON as BUG, kvm_userspace_exit, vcpu_kicked, vcpu_sleeps, vcpu_woken, WARN, warn_once_silent, WARN_SITES,
@@ -29,20 +30,60 @@ export function kvm_check_request(m: Machine, vcpu: Ref, request: number): boole
 }
 
 /**
- * Raises a request for the vCPUs of a VM from `l.i` on, up to the next one that has to be kicked out of the guest.
+ * Whether the vCPU must be interrupted before the sender of a request may go on: it is in guest mode, or on its way out
+ * of it. From now on it is on its way out.
  *
- * @returns that vCPU, or null when all have been told. `l.i` has moved on.
- * @source virt/kvm/kvm_main.c: kvm_make_all_cpus_request
+ * @source NUM-15; virt/kvm/kvm_main.c: kvm_request_needs_ipi, with KVM_REQUEST_WAIT
  */
-export function requestUntilKick(m: Machine, vm: Ref, l: { i: number }, request: number): Ref | null {
-  while (l.i < kvm.slots.get(m, vm)) {
-    const vcpu = vcpuAt(m, vm, l.i++);
-    if (!kvm_vcpu.created.get(m, vcpu)) continue;
-    kvm_make_request(m, vcpu, request);
-    if (kvm_vcpu.mode.get(m, vcpu) === IN_GUEST_MODE) return vcpu;
+function kvm_request_needs_ipi(m: Machine, vcpu: Ref): boolean {
+  const mode = kvm_vcpu.mode.get(m, vcpu);
+  if (mode === IN_GUEST_MODE) {
+    kvm_vcpu.mode.set(m, vcpu, EXITING_GUEST_MODE);
+    m.emit(vcpu_kicked, kvm_vcpu.id.get(m, vcpu));
   }
-  return null;
+  return mode !== OUTSIDE_GUEST_MODE && kvm_vcpu.thread.get(m, vcpu) !== m.thread;
 }
+
+/** In place of a request: the vCPUs need only leave guest mode. @source RUN-10; KVM_REQ_OUTSIDE_GUEST_MODE */
+export const NO_REQUEST = -1;
+
+/** Raises a request for every vCPU of a VM and waits until none runs the guest without knowing of it. Nobody is woken. */
+export const kvm_make_all_cpus_request = routine(
+  {
+    name: 'kvm_make_all_cpus_request',
+    layer: 'kvm',
+    source: 'NUM-15',
+    args: ['vm', 'request'],
+    locals: ['i', 'cpus'],
+    steps: {
+      request: [
+        'Raise the request, vCPU by vCPU, up to one that has to be taken out of guest mode.',
+        'NUM-15',
+      ],
+      kick: ['Interrupt the CPUs of those that must leave guest mode.', 'NUM-15'],
+      wait: ['Wait until each of these CPUs has taken the interrupt: its vCPU has left the guest.', 'NUM-15'],
+    },
+  },
+  (at) => ({
+    request(m, l) {
+      const vm = l.vm as Ref;
+      while (l.i < kvm.slots.get(m, vm)) {
+        const vcpu = vcpuAt(m, vm, l.i++);
+        if (!kvm_vcpu.created.get(m, vcpu)) continue;
+        if (l.request !== NO_REQUEST) kvm_make_request(m, vcpu, l.request);
+        if (!kvm_request_needs_ipi(m, vcpu)) continue;
+        l.cpus |= 1 << pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu));
+        return at.request;
+      }
+      return l.cpus === 0 ? m.ret(0) : at.kick;
+    },
+    kick(m, l) {
+      smp_call_function_many(m, l.cpus);
+      return at.wait;
+    },
+    wait: (m) => (awaitsAcks(m) ? m.block('waiting') : m.ret(0)),
+  }),
+);
 
 /**
  * Marks the VM bugged and dead and asks every vCPU to leave. A halted vCPU is not woken by it.
@@ -55,16 +96,23 @@ export function KVM_BUG_ON(m: Machine, vm: Ref, site: number): void {
   kvm_vm_dead(m, vm);
 }
 
-/** The VM is finished: every later ioctl is -EIO, every vCPU is asked to leave. @source RUN-14, EXIT-18 */
+/**
+ * The VM is finished: every later ioctl is -EIO, every vCPU is asked to leave. All in one step, after which the caller's
+ * thread waits for those that were in the guest.
+ *
+ * @source RUN-14, EXIT-18, NUM-15
+ */
 export function kvm_vm_dead(m: Machine, vm: Ref): void {
   kvm.vm_dead.set(m, vm, 1);
+  let cpus = 0;
   for (let i = 0; i < kvm.slots.get(m, vm); i++) {
     const vcpu = vcpuAt(m, vm, i);
     if (!kvm_vcpu.created.get(m, vcpu)) continue;
     kvm_make_request(m, vcpu, KVM_REQ_VM_DEAD);
-    const cpu = kvm_vcpu.cpu.get(m, vcpu) as Ref;
-    if (kvm_vcpu.mode.get(m, vcpu) === IN_GUEST_MODE) sendIpi(m, cpu, RESCHEDULE_VECTOR);
+    if (kvm_request_needs_ipi(m, vcpu)) cpus |= 1 << pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu));
   }
+  smp_call_function_many(m, cpus);
+  if (awaitsAcks(m)) m.block('waiting');
 }
 
 /** The WARN_ON_ONCE sites, in the order of their numbers in the trace. */

@@ -70,6 +70,9 @@ export const thread = record('thread', 'kvm', 'A thread', {
   depth: num(8, 'Routines under way', { source: 'simulator' }),
   waiting_on: num(16, 'The vCPU whose mutex it waits for', { hidden: true }),
   cpu: num(16, 'The CPU on which it runs', { hidden: true }),
+  acks: bits(16, 'CPUs that have not yet answered its function call; it waits for them', {
+    source: 'NUM-15',
+  }),
   action: num(32, 'Serial number of the action it works on', { hidden: true }),
   ret: int32('What the last call returned', { labels: labelled() }),
   rax: word64('Completion status of the last SEAMCALL', { source: 'NUM-21', layer: 'seam' }),
@@ -335,6 +338,12 @@ export class Machine implements Views {
     if (status === IDLE || status === READY) return false;
     thread.status.set(this, t, READY);
     return true;
+  }
+
+  /** Lets another thread step next, if one can: for a loop that waits for another thread without sleeping. */
+  giveWay(): void {
+    const other = this.threadRefs.findIndex((_, i) => i !== this.threadIndex && this.enabled(i));
+    if (other >= 0) header.current.set(this, this.header, other);
   }
 
   /** Records an event. Slots in the order of its arguments; a `u64` takes two, high half first. */

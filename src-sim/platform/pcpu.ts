@@ -1,7 +1,12 @@
 import { bits, name, num, record, flag, type Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { event } from '../machine/trace';
-import { LOCAL_TIMER_VECTOR, POSTED_INTR_VECTOR, RESCHEDULE_VECTOR } from './posted_intr';
+import {
+  CALL_FUNCTION_VECTOR,
+  LOCAL_TIMER_VECTOR,
+  POSTED_INTR_VECTOR,
+  RESCHEDULE_VECTOR,
+} from './posted_intr';
 
 /** What a processor executes. */
 export const CONTEXT = ['USERSPACE', 'HOST_KERNEL', 'SEAM_ROOT', 'SEAM_NON_ROOT', 'VMX_NON_ROOT'] as const;
@@ -44,6 +49,7 @@ const VECTOR_NAMES = {
   [LOCAL_TIMER_VECTOR]: 'LOCAL_TIMER',
   [POSTED_INTR_VECTOR]: 'POSTED_INTR',
   [RESCHEDULE_VECTOR]: 'RESCHEDULE',
+  [CALL_FUNCTION_VECTOR]: 'CALL_FUNCTION',
 };
 
 const ipi = event('ipi_sent', 'mark', 'PI-36', { cpu: 'num', vector: VECTOR_NAMES }, 'cpu {cpu} vector {vector}',

@@ -6,6 +6,7 @@ import { bits, flag, gap, num, record, word64 } from '../machine/layout';
 export const POSTED_INTR_VECTOR = 0xf2;
 export const POSTED_INTR_WAKEUP_VECTOR = 0xf1;
 export const RESCHEDULE_VECTOR = 0xfd;
+export const CALL_FUNCTION_VECTOR = 0xfc;
 export const LOCAL_TIMER_VECTOR = 0xec;
 
 /** Posted-interrupt descriptor: one per vCPU, shared by KVM, devices, the TDX module and the processor. */

@@ -656,8 +656,12 @@ function waiting(m: Machine, name: string): string {
       return `${name} has not returned: the guest is executing.`;
     case 'blocked':
       return `${name} has not returned: the vCPU's thread sleeps in KVM.`;
-    case 'waiting':
-      return `${name} waits for vcpu->mutex, which KVM_RUN holds. A signal to the vCPU's thread ends KVM_RUN.`;
+    case 'waiting': {
+      const cpus = thread.acks.show(m, m.threadRefs[t]!);
+      return cpus === ''
+        ? `${name} waits for vcpu->mutex, which KVM_RUN holds. A signal to the vCPU's thread ends KVM_RUN.`
+        : `${name} waits until every vCPU has left the guest: no answer yet from CPU ${cpus.replaceAll(' ', ', ')}.`;
+    }
     default:
       return `${name} is under way.`;
   }

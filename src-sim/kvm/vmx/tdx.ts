@@ -33,7 +33,9 @@ import {
   regsOf,
 } from '../kvm_host';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../apicv';
-import { KVM_BUG_ON, kvm_check_request, kvm_vcpu_kick, kvm_vm_dead, thisCpu, warnOnce } from '../kvm_main';
+import {
+  KVM_BUG_ON, kvm_check_request, kvm_make_all_cpus_request, kvm_vm_dead, NO_REQUEST, thisCpu, warnOnce,
+} from '../kvm_main'; // prettier-ignore
 import { kvm_wait_lapic_expire } from '../lapic_timer';
 import { kvm_mmu_page_fault, RET_PF_RETRY } from '../mmu';
 import {
@@ -231,7 +233,10 @@ export const tdx_vcpu_run = routine(
     entry(m, l) {
       const vcpu = l.vcpu as Ref;
       if (l.immediate_exit) warnOnce(m, 'tdx_vcpu_run', vcpu);
-      if (kvm.wait_for_sept_zap.get(m, kvmOf(m, vcpu))) return m.ret(EXIT_FASTPATH_EXIT_HANDLED);
+      if (kvm.wait_for_sept_zap.get(m, kvmOf(m, vcpu))) {
+        m.giveWay();
+        return m.ret(EXIT_FASTPATH_EXIT_HANDLED);
+      }
       const loaded = kvm_vcpu.loaded_cpu.get(m, vcpu);
       if (loaded !== thisLp(m)) {
         kvm_vcpu.loaded_cpu.set(m, vcpu, thisLp(m));
@@ -445,10 +450,9 @@ export const tdx_no_vcpus_enter = routine(
     layer: 'kvm',
     source: 'RUN-10',
     args: ['vm'],
-    locals: ['i'],
     steps: {
       start: ['wait_for_sept_zap = true.', 'RUN-10'],
-      kick: ['KVM_REQ_OUTSIDE_GUEST_MODE: every vCPU leaves the TD.', 'RUN-10'],
+      kick: ['KVM_REQ_OUTSIDE_GUEST_MODE: wait until every vCPU has left the TD.', 'RUN-10'],
       zap: ['The SEAMCALL that needs the TD to itself.', 'RUN-10'],
       stop: ['wait_for_sept_zap = false: vCPUs may enter again.', 'RUN-10'],
     },
@@ -458,14 +462,7 @@ export const tdx_no_vcpus_enter = routine(
       kvm.wait_for_sept_zap.set(m, l.vm as Ref, 1);
       return at.kick;
     },
-    kick(m, l) {
-      const vm = l.vm as Ref;
-      while (l.i < kvm.slots.get(m, vm)) {
-        const vcpu = host.vcpuAt(m, vm, l.i++);
-        if (kvm_vcpu.created.get(m, vcpu)) return m.call(at.kick, kvm_vcpu_kick, vcpu);
-      }
-      return at.zap;
-    },
+    kick: (m, l) => m.call(at.zap, kvm_make_all_cpus_request, l.vm, NO_REQUEST),
     zap: () => at.stop,
     stop(m, l) {
       kvm.wait_for_sept_zap.set(m, l.vm as Ref, 0);
