@@ -1,6 +1,6 @@
 import { bits, float, flag, int32, Layout, name, num, record, sub, word64, type Leaf, type Layer, type Placement, type Ref, type Views } from './layout'; // prettier-ignore
 import { allRoutines, BLOCKED, CALLED, FRAME_LOCALS, frameUnderWay, RET, type Routine } from './routine';
-import { ERRNO, Trace, type EventDeclaration } from './trace';
+import { ERRNO, Trace, type EventDeclaration, type TracedClock } from './trace';
 
 /** `kvm_run.exit_reason`, by value. @source NUM-2 */
 export const KVM_EXIT: Readonly<Record<number, string>> = {
@@ -21,6 +21,7 @@ const READY = 1;
 /** How the last action stands. */
 export const OUTCOME_KIND = ['none', 'pending', 'returned', 'queued', 'refused', 'unmodelled'] as const;
 export type OutcomeKind = (typeof OUTCOME_KIND)[number];
+const PENDING = OUTCOME_KIND.indexOf('pending');
 
 /** Why an action is refused, waits or is beyond the model; the sentence is the explanation userspace gets. */
 export const WHY = {
@@ -128,7 +129,9 @@ type Numbers<A extends readonly unknown[]> = { [K in keyof A]: number };
 /** Argument numbers of a routine, checked for their count. */
 type CallArgs<A extends string> = Numbers<readonly A[]>;
 
-const FRAME_WORDS = frame.info.size / 4;
+/** Words that every call fills, whether its routine has a name for them or not. */
+const CALL_ARGS = 4;
+const STEP_BYTE = frame.step.byte;
 /** Events that no routine emits are the hardware's. */
 const NO_ROUTINE = 0xffff;
 /** Virtual nanoseconds that a step takes. */
@@ -159,7 +162,11 @@ export class Machine implements Views {
   commandOf: (n: number) => string = () => '';
   /** Thread whose step runs; meaningless between steps. */
   thread = 0 as Ref;
+  private readonly clock: TracedClock;
   private threadIndex = 0;
+  /** Its depth, which its record has as well, and its innermost frame when the step began. */
+  private depth = 0;
+  private frame = 0;
   /** Routine whose step runs, for the layer of its events. */
   private within = NO_ROUTINE;
   private readonly routines: readonly Routine[];
@@ -194,12 +201,12 @@ export class Machine implements Views {
     this.header = refs[0]!;
     this.last = refs[1]!;
     this.threadRefs = refs.slice(2, 2 + threadInfos.length);
-    const clock = {
+    this.clock = {
       f64: this.f64,
       now: (this.header + header.now.byte) >> 3,
       moments: (this.header + header.moments.byte) >> 3,
     };
-    this.trace = new Trace(capacity, clock, threadInfos, allRoutines, (n) => this.commandOf(n));
+    this.trace = new Trace(capacity, this.clock, threadInfos, allRoutines, (n) => this.commandOf(n));
     this.placed = refs.slice(2 + threadInfos.length);
     last.exit.set(this, this.last, -1);
   }
@@ -222,15 +229,16 @@ export class Machine implements Views {
   /** Lets thread `i`, which must be enabled, take one atomic step. */
   step(i: number): void {
     this.enter(i);
-    const { u8, u16 } = this;
-    const f = this.frameOf(this.thread, thread.depth.get(this, this.thread) - 1);
-    const r = this.routines[u16[f >> 1]!]!;
+    const { u8 } = this;
+    const f = thread.frames.nth(this.thread, this.depth - 1);
+    const r = this.routines[this.u16[f >> 1]!]!;
+    this.frame = f;
     this.within = r.id;
     if (frameUnderWay.i32 !== this.i32) frameUnderWay.i32 = this.i32; // the collector hears of every object stored
     frameUnderWay.base = (f >> 2) + 1;
-    const next = r.code[u8[f + 2]!]!(this, r.locals);
-    if (next >= 0) u8[f + 2] = next;
-    else if (next === RET) this.pop();
+    const next = r.code[u8[f + STEP_BYTE]!]!(this, r.locals);
+    if (next >= 0) u8[f + STEP_BYTE] = next;
+    else if (next === RET) this.pop(r);
     this.tick();
   }
 
@@ -264,8 +272,9 @@ export class Machine implements Views {
 
   /** A moment passes: after every begun action and every step. */
   tick(): void {
-    header.now.set(this, this.header, header.now.get(this, this.header) + STEP_NS);
-    header.moments.set(this, this.header, header.moments.get(this, this.header) + 1);
+    const { f64, clock } = this;
+    f64[clock.now]! += STEP_NS;
+    f64[clock.moments]! += 1;
   }
 
   /** Lets virtual time pass to `ns`, which must not lie in the past. */
@@ -286,8 +295,10 @@ export class Machine implements Views {
   }
 
   private enter(i: number): void {
+    const t = this.threadRefs[i]!;
     this.threadIndex = i;
-    this.thread = this.threadRefs[i]!;
+    this.thread = t;
+    this.depth = thread.depth.get(this, t);
     header.current.set(this, this.header, i);
   }
 
@@ -295,22 +306,17 @@ export class Machine implements Views {
 
   /** Enters `callee`; the caller goes on at step `next` when it returns, with the result in `retval`. */
   call<A extends string>(next: number, callee: Routine<A>, a = 0, b = 0, c = 0, d = 0): number {
-    const depth = thread.depth.get(this, this.thread);
-    this.u8[this.frameOf(this.thread, depth - 1) + 2] = next;
-    if (depth >= MAX_DEPTH) {
-      this.abandon('unmodelled', 'too_deep');
-      return CALLED;
-    }
+    this.u8[this.frame + STEP_BYTE] = next;
+    if (this.depth >= MAX_DEPTH) return this.abandon('unmodelled', 'too_deep');
     this.push(callee as unknown as Routine, a, b, c, d);
     return CALLED;
   }
 
   /** Replaces the routine under way by `callee`, whose result becomes its own. */
   tail<A extends string>(callee: Routine<A>, a = 0, b = 0, c = 0, d = 0): number {
-    const depth = thread.depth.get(this, this.thread) - 1;
-    const f = this.frameOf(this.thread, depth);
-    this.trace.return(this.threadIndex, depth, this.u16[f >> 1]!, 0);
-    thread.depth.set(this, this.thread, depth);
+    const depth = --this.depth;
+    this.trace.return(this.threadIndex, depth, this.within, 0);
+    this.clearFrame(FRAME_LOCALS);
     this.push(callee as unknown as Routine, a, b, c, d);
     return CALLED;
   }
@@ -348,7 +354,7 @@ export class Machine implements Views {
 
   /** Records an event. Slots in the order of its arguments; a `u64` takes two, high half first. */
   emit(e: EventDeclaration, a = 0, b = 0, c = 0, d = 0, f = 0, g = 0): void {
-    const depth = Math.max(0, thread.depth.get(this, this.thread) - 1);
+    const depth = this.depth > 0 ? this.depth - 1 : 0;
     this.trace.emit(this.threadIndex, depth, this.within, e, a, b, c, d, f, g);
   }
 
@@ -370,45 +376,55 @@ export class Machine implements Views {
   abandon(kind: OutcomeKind, why: Why): number {
     const t = this.thread;
     header.beyond.set(this, this.header, 1);
-    this.u8.fill(0, this.frameOf(t, 0), this.frameOf(t, MAX_DEPTH));
-    thread.depth.set(this, t, 0);
+    this.u8.fill(0, thread.frames.nth(t, 0), thread.frames.nth(t, MAX_DEPTH));
+    thread.depth.set(this, t, (this.depth = 0));
     thread.status.set(this, t, IDLE);
     if (thread.action.get(this, t) === last.seq.get(this, this.last)) this.answer(kind, why, 0);
     return CALLED;
   }
 
-  private frameOf(t: Ref, depth: number): number {
-    return thread.frames.nth(t, depth);
-  }
-
+  /** Enters a routine. The frame it gets is all zero, as every frame that is not in use. */
   private push(r: Routine, a: number, b: number, c: number, d: number): void {
-    const depth = thread.depth.get(this, this.thread);
-    const f = this.frameOf(this.thread, depth);
-    this.u16[f >> 1] = r.id;
-    this.u8[f + 2] = 0;
+    const { depth, i32 } = this;
+    const f = thread.frames.nth(this.thread, depth);
     const at = f >> 2;
-    const { i32 } = this;
+    this.u16[f >> 1] = r.id;
     i32[at + 1] = a;
     i32[at + 2] = b;
     i32[at + 3] = c;
     i32[at + 4] = d;
-    for (let i = at + 5; i < at + FRAME_WORDS; i++) i32[i] = 0; // so few words are faster by hand than by fill()
+    this.depth = depth + 1;
     thread.depth.set(this, this.thread, depth + 1);
     this.trace.call(this.threadIndex, depth, r.id, a, b, c);
   }
 
-  private pop(): void {
-    const t = this.thread;
-    const depth = thread.depth.get(this, t) - 1;
-    const f = this.frameOf(t, depth);
-    this.trace.return(this.threadIndex, depth, this.u16[f >> 1]!, this.retval);
+  /** Ends the routine of the step under way. */
+  private pop(r: Routine): void {
+    const depth = --this.depth;
+    this.trace.return(this.threadIndex, depth, r.id, this.retval);
+    this.clearFrame(r.words);
+    thread.depth.set(this, this.thread, depth);
+    if (depth === 0) this.goIdle();
+  }
+
+  /** What is over must not tell states apart. `words`: how many the routine can have written besides arguments. */
+  private clearFrame(words: number): void {
     const { i32 } = this;
-    for (let i = f >> 2; i < (f >> 2) + FRAME_WORDS; i++) i32[i] = 0; // what is over must not tell states apart
-    thread.depth.set(this, t, depth);
-    if (depth > 0) return;
+    const at = this.frame >> 2;
+    i32[at] = 0;
+    i32[at + 1] = 0;
+    i32[at + 2] = 0;
+    i32[at + 3] = 0;
+    i32[at + 4] = 0;
+    for (let i = CALL_ARGS + 1; i <= words; i++) i32[at + i] = 0;
+  }
+
+  /** The outermost routine of the thread has returned. */
+  private goIdle(): void {
+    const t = this.thread;
     thread.status.set(this, t, IDLE);
     const mine = thread.action.get(this, t) === last.seq.get(this, this.last);
-    if (mine && last.kind.get(this, this.last) === OUTCOME_KIND.indexOf('pending')) {
+    if (mine && last.kind.get(this, this.last) === PENDING) {
       this.answer('returned', 'none', this.retval, last.exit.get(this, this.last));
     }
   }
@@ -446,7 +462,7 @@ export class Machine implements Views {
       const t = this.threadRefs[i]!;
       const depth = thread.depth.get(this, t);
       const stack = Array.from({ length: depth }, (_, d) => {
-        const f = this.frameOf(t, d);
+        const f = thread.frames.nth(t, d);
         const r = this.routines[this.u16[f >> 1]!]!;
         const step = this.u8[f + 2]!;
         const [doc, source] = r.stepDocs[step]!;

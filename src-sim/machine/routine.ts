@@ -42,6 +42,18 @@ export const frameUnderWay = {
   /** Index of the first word. */ base: 0,
 };
 
+/** Accessors of the words of that frame, `FRAME_LOCALS` of them, each short enough for V8 to put it into any code. */
+const f = frameUnderWay;
+const WORDS: readonly PropertyDescriptor[] = [
+  { get: () => f.i32[f.base], set: (v: number) => void (f.i32[f.base] = v) },
+  { get: () => f.i32[f.base + 1], set: (v: number) => void (f.i32[f.base + 1] = v) },
+  { get: () => f.i32[f.base + 2], set: (v: number) => void (f.i32[f.base + 2] = v) },
+  { get: () => f.i32[f.base + 3], set: (v: number) => void (f.i32[f.base + 3] = v) },
+  { get: () => f.i32[f.base + 4], set: (v: number) => void (f.i32[f.base + 4] = v) },
+  { get: () => f.i32[f.base + 5], set: (v: number) => void (f.i32[f.base + 5] = v) },
+  { get: () => f.i32[f.base + 6], set: (v: number) => void (f.i32[f.base + 6] = v) },
+];
+
 export interface Routine<A extends string = string> {
   /** Position in the sorted list of all routines; -1 until the first machine is made. */
   id: number;
@@ -49,6 +61,8 @@ export interface Routine<A extends string = string> {
   readonly layer: Layer;
   readonly source: string;
   readonly args: readonly A[];
+  /** Arguments and locals. */
+  readonly words: number;
   readonly stepNames: readonly string[];
   readonly stepDocs: readonly StepDoc[];
   readonly code: readonly Step<string>[];
@@ -80,18 +94,14 @@ export function routine<const A extends string, const S extends string, const L 
   // A class of its own for each: V8 then knows every accessor, and puts it into the code of the steps.
   // eslint-disable-next-line @typescript-eslint/no-extraneous-class -- its prototype is filled below
   const FrameLocals = class {};
-  names.forEach((key, i) => {
-    Object.defineProperty(FrameLocals.prototype, key, {
-      get: () => frameUnderWay.i32[frameUnderWay.base + i]!,
-      set: (v: number) => (frameUnderWay.i32[frameUnderWay.base + i] = v),
-    });
-  });
+  names.forEach((key, i) => Object.defineProperty(FrameLocals.prototype, key, WORDS[i]!));
   const made: Routine<A> = {
     id: -1,
     name: spec.name,
     layer: spec.layer,
     source: spec.source,
     args: spec.args,
+    words: names.length,
     stepNames,
     stepDocs: stepNames.map((step) => spec.steps[step]),
     code: stepNames.map((step) => code[step] as Step<string>),

@@ -173,14 +173,33 @@ export class Trace {
     this.high = this.written;
   }
 
+  // Arguments that an event does not use are zero: what compares rows looks at all of them.
+
   call(thread: number, depth: number, routine: number, a: number, b: number, c: number): void {
-    this.write(CALL, thread, depth, routine, a, b, c, 0, 0, 0);
+    const at = this.row(CALL, thread | (depth << 8), routine);
+    const { rows } = this;
+    rows[at] = a;
+    rows[at + 1] = b;
+    rows[at + 2] = c;
+    rows[at + 3] = 0;
+    rows[at + 4] = 0;
+    rows[at + 5] = 0;
   }
   return(thread: number, depth: number, routine: number, value: number): void {
-    this.write(RETURN, thread, depth, routine, value, 0, 0, 0, 0, 0);
+    this.single(RETURN, thread | (depth << 8), routine, value);
   }
   action(thread: number, n: number, layer: Layer): void {
-    this.write(ACTION, thread, 0, n, LAYERS.indexOf(layer), 0, 0, 0, 0, 0);
+    this.single(ACTION, thread, n, LAYERS.indexOf(layer));
+  }
+  private single(type: number, who: number, id: number, a: number): void {
+    const at = this.row(type, who, id);
+    const { rows } = this;
+    rows[at] = a;
+    rows[at + 1] = 0;
+    rows[at + 2] = 0;
+    rows[at + 3] = 0;
+    rows[at + 4] = 0;
+    rows[at + 5] = 0;
   }
   /** `within`: the routine whose step emits it, for its layer. */
   emit(
@@ -195,37 +214,29 @@ export class Trace {
     f: number,
     g: number,
   ): void {
-    this.write(EVENT + (within << 4), thread, depth, e.id, a, b, c, d, f, g);
+    const at = this.row(EVENT + (within << 4), thread | (depth << 8), e.id);
+    const { rows } = this;
+    rows[at] = a;
+    rows[at + 1] = b;
+    rows[at + 2] = c;
+    rows[at + 3] = d;
+    rows[at + 4] = f;
+    rows[at + 5] = g;
   }
 
-  private write(
-    type: number,
-    thread: number,
-    depth: number,
-    id: number,
-    a: number,
-    b: number,
-    c: number,
-    d: number,
-    e: number,
-    f: number,
-  ): void {
+  /** Begins a row. `who`: thread in the low byte, depth above. @returns where its arguments go. */
+  private row(type: number, who: number, id: number): number {
     if (this.written > this.mask && this.mask + 1 < this.capacity) this.grow();
     const { rows, clock } = this;
     const at = (this.written++ & this.mask) * WORDS;
     const ns = clock.f64[clock.now]!;
     rows[at] = clock.f64[clock.moments]! + 1;
     rows[at + 1] = type;
-    rows[at + 2] = thread | (depth << 8);
+    rows[at + 2] = who;
     rows[at + 3] = id;
     rows[at + 4] = ns; // an Int32Array takes the low half
     rows[at + 5] = ns / 0x1_0000_0000;
-    rows[at + 6] = a;
-    rows[at + 7] = b;
-    rows[at + 8] = c;
-    rows[at + 9] = d;
-    rows[at + 10] = e;
-    rows[at + 11] = f;
+    return at + WORDS - ARGS;
   }
 
   /** Twice as many rows. Nothing has been overwritten yet, so every row keeps its place. */
