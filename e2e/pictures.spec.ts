@@ -32,6 +32,35 @@ const SCREENS: readonly (readonly [string, (app: Seamlab) => Promise<unknown>])[
         { vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 1, delivery_mode: 'FIXED', vector: 0x31 },
       ),
   ],
+  [
+    'settings',
+    async ({ page }) => {
+      await page.keyboard.press('Control+,');
+      await expect(page.getByRole('dialog', { name: 'Settings' })).toBeVisible();
+    },
+  ],
+  [
+    'sandbox',
+    async ({ page }) => {
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('Control+Shift+s');
+      await expect(page.getByRole('button', { name: 'Build it' })).toBeVisible();
+    },
+  ],
+  [
+    'comparison',
+    async (app) => {
+      const wanted = {
+        from: 'platform' as const,
+        vms: [{ name: 'td', vcpus: 2, boot: 'td' as const }],
+        switches: [],
+        against: ['apicv_v1'],
+      };
+      await app.call('sandbox.begin', { wanted });
+      await app.page.reload();
+      await expect(app.page.getByRole('group', { name: 'Threads and lanes' })).toHaveCount(2);
+    },
+  ],
   ['a-td-fatal', (app) => prepared(app, 'msmi-fatal-td', run(0), run(1), { host: 'MCE', vm: 'td', vcpu: 0 })],
 ];
 

@@ -287,13 +287,9 @@ export class LabState {
   }
 
   #showOther(delta: InputReply['other'], staysOnLine: boolean): void {
-    if (delta === null) {
-      this.other = null;
-      return;
-    }
-    const known = this.other ?? this.machine.blank();
-    known.apply(delta, staysOnLine);
-    this.other = known;
+    if (delta === null) this.other = null;
+    else if (this.other === null) this.other = this.machine.first(delta);
+    else this.other.apply(delta, staysOnLine);
   }
 
   /** In a sandbox that compares, what is done may be meant for one machine. */

@@ -70,9 +70,9 @@ export class MachineState {
     this.count = this.known = this.#events.length;
   }
 
-  /** A machine of the same fields of which nothing is known yet. */
-  blank(): MachineState {
-    return new MachineState({
+  /** A machine of the same fields, as it is told from nothing: to who sees it first nothing has changed. */
+  first(delta: MachineDelta): MachineState {
+    const machine = new MachineState({
       fields: [...this.fields],
       values: this.fields.map(() => ''),
       threads: [],
@@ -84,6 +84,9 @@ export class MachineState {
       hash: '',
       compare: null,
     });
+    machine.apply(delta, false);
+    machine.changed = NOTHING;
+    return machine;
   }
 
   /**

@@ -24,6 +24,12 @@ test('an input that touched nothing of the machine leaves the marks', () => {
   expect(state.hasChanged('td.vcpu0.mp_state')).toBe(true);
 });
 
+test('of a machine that is seen for the first time nothing has changed', () => {
+  const other = machine().first(delta({ changed: [[0, 'HALTED']], moment: 1, last: 1 }));
+  expect(other.value('td.vcpu0.mp_state')).toBe('HALTED');
+  expect(other.hasChanged('td.vcpu0.mp_state')).toBe(false);
+});
+
 describe('the trace', () => {
   const grown = (): MachineState => {
     const state = machine();

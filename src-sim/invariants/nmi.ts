@@ -50,15 +50,19 @@ function inTheModule(look: Look, s: Views, vcpu: Ref): number {
 
 /**
  * 1 while KVM injects an NMI into a plain guest. From the entry to the exit's end the VMCS knows what has become of it,
- * unless the entry carries an exception instead (x86:INJ-18).
+ * unless the entry carries an exception instead (x86:INJ-18). A failed entry leaves its event in the VMCS (SDM, failures of
+ * VM entry while guest state is loaded), whatever KVM is told to think of it then.
  */
 function injected(look: Look, s: Views, vcpu: Ref): number {
   const t = kvm_vcpu.thread.get(look.m, vcpu) as Ref;
-  const entered = look.isAt(s, t, VMEXIT, vcpu) || look.isAt(s, t, TRACED, vcpu);
-  if (!entered || kvm_vcpu.exception_injected.get(s, vcpu)) return kvm_vcpu.nmi_injected.get(s, vcpu);
   const { entry_intr_info, idt_vectoring_info } = host.vmcs;
   const waits = entry_intr_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI;
-  return waits || idt_vectoring_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI ? 1 : 0;
+  const entered = look.isAt(s, t, VMEXIT, vcpu) || look.isAt(s, t, TRACED, vcpu);
+  const known =
+    entered && !kvm_vcpu.exception_injected.get(s, vcpu)
+      ? idt_vectoring_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI
+      : kvm_vcpu.nmi_injected.get(s, vcpu) === 1;
+  return waits || known ? 1 : 0;
 }
 
 /** NMIs that the guest has taken in this moment; its counter has 8 bits. */
