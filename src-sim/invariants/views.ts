@@ -3,20 +3,30 @@ import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu } from '../kvm/kvm_host';
 import { kvm_vcpu_ioctl } from '../kvm/kvm_main';
 import { kvm_destroy_vm } from '../kvm/x86_vm';
-import type { Ref } from '../machine/layout';
+import type { Ref, Views } from '../machine/layout';
 import { thread } from '../machine/machine';
 import { pcpu, SEAM_NON_ROOT, VMX_NON_ROOT } from '../platform/pcpu';
 import { pi_desc, posted_intr_vmcs } from '../platform/posted_intr';
+import { tdh_vp_init } from '../seam/leaves';
 import * as module from '../seam/tdx_module';
 import { tdr, tdvps } from '../seam/tdx_module';
 import { tdh_vp_enter } from '../seam/vp_enter';
 import { invariant } from './invariant';
-import { at } from './look';
+import { at, type Look } from './look';
 
 /** What KVM, the TDX module and the hardware believe of each other. */
 
 const CHECK = at(tdh_vp_enter, 'check');
 const COMMIT = at(tdh_vp_enter, 'commit');
+
+/** vCPUs that are ready in the module, less those that it counts. */
+function uncounted({ m }: Look, s: Views, vm: Ref): number {
+  let ready = 0;
+  for (let i = 0; i < kvm.slots.get(s, vm); i++) {
+    if (tdvps.state.get(s, host.tdvpsOf(host.vcpuAt(m, vm, i))) >= module.VCPU_READY) ready++;
+  }
+  return ready - tdr.num_vcpus.get(s, host.moduleOf(vm));
+}
 
 export const views = [
   invariant(
@@ -118,15 +128,11 @@ export const views = [
     'td',
     'the_module_counts_its_vcpus',
     'TDXM-BUILD-8',
-    'The module counts exactly the vCPUs that TDH.VP.INIT has made ready.',
-    ({ m }, vm) => {
-      if (tdr.past_kvm.get(m, host.moduleOf(vm))) return true; // a refused TDH.VP.INIT may count one too many
-      let ready = 0;
-      for (let i = 0; i < kvm.slots.get(m, vm); i++) {
-        const ref = host.tdvpsOf(host.vcpuAt(m, vm, i));
-        if (tdvps.state.get(m, ref) >= module.VCPU_READY) ready++;
-      }
-      return ready === tdr.num_vcpus.get(m, host.moduleOf(vm));
+    'The module counts the vCPUs that TDH.VP.INIT has made ready, and those that it refused after it had counted them.',
+    (look, vm) => {
+      const more = uncounted(look, look.m, vm) - uncounted(look, look.before, vm);
+      const refused = look.didOf(tdh_vp_init) && thread.rax.hi(look.m, look.thread) !== 0;
+      return more === 0 || (more === -1 && refused);
     },
   ),
   invariant(
