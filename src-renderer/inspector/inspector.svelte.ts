@@ -1,17 +1,23 @@
 import { SvelteSet } from 'svelte/reactivity';
 import type { FieldDoc } from '../../src-lab/view';
-import { branchesTo, linesOf, matches, treeOf, type Line } from './tree';
+import { branchesTo, linesOf, textOf, treeOf, type Line } from './tree';
+
+/** Lines that are drawn at once: more than any screen has room for. A machine of eight vCPUs has thousands. */
+const PART = 100;
 
 /** The state tree as it is shown: which branches are open, what is searched, where the keyboard is. Holds no DOM. */
 export class InspectorState {
-  query = $state('');
-  /** Only what the last input changed. */
-  changedOnly = $state(false);
+  #query = $state('');
+  #changedOnly = $state(false);
   /** Path of the line that the keyboard is on. */
   current: string | null = $state(null);
   readonly #fields: readonly FieldDoc[];
   readonly #open: SvelteSet<string>;
   readonly #changed: () => ReadonlySet<number>;
+  /** What a search looks at, of each field; made when it is first needed. */
+  readonly #texts: readonly string[] = $derived.by(() => this.#fields.map(textOf));
+  /** Lines that there is room for. */
+  #room = $state(PART);
   readonly nodes;
 
   /**
@@ -25,16 +31,51 @@ export class InspectorState {
     this.#open = new SvelteSet(open);
   }
 
-  readonly lines: readonly Line[] = $derived.by(() => {
-    const query = this.query.trim();
-    const changed = this.changedOnly ? this.#changed() : null;
-    const keeps =
-      query === '' && changed === null
-        ? null
-        : (i: number) =>
-            (query === '' || matches(this.#fields[i]!, query)) && (changed === null || changed.has(i));
-    return linesOf(this.nodes, (path) => this.#open.has(path), keeps);
+  /** What is looked for; every word of it is part of a field's path, documentation or source. */
+  get query(): string {
+    return this.#query;
+  }
+  set query(query: string) {
+    this.#query = query;
+    this.#room = PART;
+  }
+
+  /** Only what the last input changed. */
+  get changedOnly(): boolean {
+    return this.#changedOnly;
+  }
+  set changedOnly(changedOnly: boolean) {
+    this.#changedOnly = changedOnly;
+    this.#room = PART;
+  }
+
+  /** Indices of the fields that are shown; null: all. */
+  readonly #kept: ReadonlySet<number> | null = $derived.by(() => {
+    const words = this.#query
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== '');
+    const changed = this.#changedOnly ? this.#changed() : null;
+    if (words.length === 0) return changed;
+    const answers = (i: number): boolean => words.every((word) => this.#texts[i]!.includes(word));
+    return new Set((changed === null ? [...this.#texts.keys()] : [...changed]).filter(answers));
   });
+
+  readonly lines: readonly Line[] = $derived.by(() => {
+    const kept = this.#kept;
+    return linesOf(this.nodes, (path) => this.#open.has(path), kept === null ? null : (i) => kept.has(i));
+  });
+
+  /** The lines that are in the document: as many as there is room for, and what surrounds the keyboard. */
+  readonly drawn: readonly Line[] = $derived.by(() => {
+    const at = this.lines.findIndex(({ node }) => node.path === this.stop);
+    return this.lines.slice(0, Math.max(this.#room, at + PART));
+  });
+
+  /** The end of what is drawn comes into view: draws more. */
+  drawMore(): void {
+    if (this.drawn.length < this.lines.length) this.#room = this.drawn.length + PART;
+  }
 
   /** The line that Tab reaches: the current one while it is shown, else the first. */
   readonly stop: string | null = $derived(

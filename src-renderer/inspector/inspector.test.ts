@@ -56,6 +56,21 @@ describe('the tree of the state', () => {
 describe('the inspector', () => {
   const none: ReadonlySet<number> = new Set();
 
+  test('draws a part of many lines, more when the end is near, and always the one with the keyboard', () => {
+    const many = Array.from({ length: 450 }, (_, i) => field(`td.field${i}`));
+    const inspector = new InspectorState(many, () => none, ['td']);
+    const last = (): string => inspector.drawn.at(-1)!.node.path;
+    expect(inspector.lines).toHaveLength(451);
+    expect(last()).toBe('td.field98');
+    inspector.drawMore();
+    expect(last()).toBe('td.field198');
+    inspector.press('End');
+    expect(last()).toBe('td.field449');
+    inspector.press('Home');
+    inspector.query = 'field';
+    expect(last()).toBe('td.field98');
+  });
+
   test('begins closed', () => {
     expect(shown(new InspectorState(fields, () => none))).toEqual(['1 now', '1 td']);
   });

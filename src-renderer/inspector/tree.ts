@@ -86,13 +86,9 @@ export function linesOf(
   return lines;
 }
 
-/** Whether a field answers a search: every word of it is part of the path, the documentation or the source. */
-export function matches(field: FieldDoc, query: string): boolean {
-  const text = `${field.path} ${field.doc} ${field.source}`.toLowerCase();
-  return query
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => text.includes(word));
+/** What a search looks at: path, documentation and source of a field, in small letters. */
+export function textOf({ path, doc, source }: FieldDoc): string {
+  return `${path} ${doc} ${source}`.toLowerCase();
 }
 
 /** Every branch on the way to `path`, outermost first. */
