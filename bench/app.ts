@@ -1,11 +1,14 @@
 import { chromium, type Page } from '@playwright/test';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atMost, median, noted, type Figure } from './ratio';
 
-/** The application's start and memory against an empty Electron window, in turn, in one run. */
+/**
+ * The application's start and memory against an empty Electron window, in turn, in one run: until something is seen,
+ * until Home offers its labs, and until the lab that was open shows another moment of its machine.
+ */
 
 const ROUNDS = 7;
 const root = process.env['SEAMLAB_ROOT'] ?? process.cwd();
@@ -13,24 +16,43 @@ const root = process.env['SEAMLAB_ROOT'] ?? process.cwd();
 interface Start {
   /** Milliseconds from spawn to the first paint of content. */
   readonly paint: number;
+  /** Milliseconds from spawn until it can be used; of an empty window the same as `paint`. */
+  readonly usable: number;
   /** Proportional set size of all processes, MiB. Linux only; NaN elsewhere. */
   readonly memory: number;
+}
+
+/** What is started: a folder, and who was there before. */
+interface Subject {
+  readonly folder: string;
+  /** Folder whose settings and progress are there already; none: nobody was there. */
+  readonly known?: string;
+  /** Waits in the page until it can be used, and until that is painted; milliseconds since 1970. */
+  readonly usable?: (page: Page) => Promise<number>;
 }
 
 /** An Electron that runs: its window, its main process, and when it was started, in milliseconds since 1970. */
 export interface Running {
   readonly page: Page;
+  /** Folder of its settings and progress. */
+  readonly home: string;
   readonly pid: number;
   readonly spawned: number;
 }
 
-/** Starts Electron on a folder with a home of its own, and ends it when `use` is through. */
+/**
+ * Starts Electron on a folder with a home of its own, and ends it when `use` is through.
+ *
+ * @param known - folder that the home begins as a copy of.
+ */
 export async function running<T>(
   executable: string,
   folder: string,
   use: (app: Running) => Promise<T>,
+  known?: string,
 ): Promise<T> {
   const home = mkdtempSync(join(tmpdir(), 'seamlab-bench-'));
+  if (known !== undefined) cpSync(known, home, { recursive: true });
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
   const spawned = Date.now();
   const child = spawn(
@@ -45,7 +67,7 @@ export async function running<T>(
   try {
     const browser = await chromium.connectOverCDP(await debuggerUrl(child));
     const page = browser.contexts()[0]!.pages()[0] ?? (await browser.contexts()[0]!.waitForEvent('page'));
-    const result = await use({ page, pid: child.pid!, spawned });
+    const result = await use({ page, home, pid: child.pid!, spawned });
     await browser.close();
     return result;
   } finally {
@@ -56,23 +78,76 @@ export async function running<T>(
   }
 }
 
-/** Starts Electron on a folder, waits for the first content, measures, ends it. */
-const start = (executable: string, folder: string): Promise<Start> =>
-  running(executable, folder, async ({ page, pid, spawned }) => {
-    const paint = await page.evaluate(
-      () =>
-        new Promise<number>((resolve) => {
-          const done = (entry: { startTime: number }): void =>
-            resolve(performance.timeOrigin + entry.startTime);
-          new PerformanceObserver((list) => {
-            const [entry] = list.getEntriesByName('first-contentful-paint');
-            if (entry) done(entry);
-          }).observe({ type: 'paint', buffered: true });
-        }),
-    );
-    await page.waitForLoadState('load');
-    return { paint: paint - spawned, memory: proportionalSetSize(pid) };
+/** Starts Electron, waits for the first content and until it can be used, measures, ends it. */
+const start = (executable: string, { folder, known, usable }: Subject): Promise<Start> =>
+  running(
+    executable,
+    folder,
+    async ({ page, pid, spawned }) => {
+      const paint = await page.evaluate(
+        () =>
+          new Promise<number>((resolve) => {
+            const done = (entry: { startTime: number }): void =>
+              resolve(performance.timeOrigin + entry.startTime);
+            new PerformanceObserver((list) => {
+              const [entry] = list.getEntriesByName('first-contentful-paint');
+              if (entry) done(entry);
+            }).observe({ type: 'paint', buffered: true });
+          }),
+      );
+      await page.waitForLoadState('load');
+      const used = (await usable?.(page)) ?? paint;
+      return { paint: paint - spawned, usable: used - spawned, memory: proportionalSetSize(pid) };
+    },
+    known,
+  );
+
+/** Waits until something is in the document and a frame has shown it; when that was. */
+const shown = (page: Page, selector: string): Promise<number> =>
+  page.evaluate(
+    (selector) =>
+      new Promise<number>((resolve) => {
+        const look = (): void => {
+          if (document.querySelector(selector) === null) return;
+          observer.disconnect();
+          requestAnimationFrame(() => setTimeout(() => resolve(performance.timeOrigin + performance.now())));
+        };
+        const observer = new MutationObserver(look);
+        observer.observe(document, { subtree: true, childList: true, attributes: true });
+        look();
+      }),
+    selector,
+  );
+
+const BEGIN = 'button.strong';
+const BACK = 'button[aria-label="One moment back"]:enabled';
+const FORWARD = 'button[aria-label="One moment forward"]:enabled';
+
+/** Home with its labs: one of them can be begun. */
+const homeUsable = (page: Page): Promise<number> => shown(page, BEGIN);
+
+/** The lab that was open: the machine has been asked for another moment and shows it. */
+async function labUsable(page: Page): Promise<number> {
+  await shown(page, BACK);
+  await page.evaluate((back) => document.querySelector<HTMLButtonElement>(back)!.click(), BACK);
+  return shown(page, FORWARD);
+}
+
+/** What somebody leaves who has begun a lab and done one thing in it. */
+async function homeWithLab(executable: string): Promise<string> {
+  const known = mkdtempSync(join(tmpdir(), 'seamlab-bench-'));
+  await running(executable, root, async ({ page, home }) => {
+    await page.getByRole('button', { name: /^Begin “/ }).click();
+    await page.getByRole('button', { name: 'End the tour' }).click();
+    const console = page.getByRole('combobox', { name: 'Console' });
+    await console.fill('vmm KVM_RUN vm=td vcpu=0');
+    await console.press('Enter');
+    await shown(page, BACK);
+    const chromium = join(home, 'chromium');
+    cpSync(home, known, { recursive: true, filter: (path) => !path.startsWith(chromium) });
   });
+  return known;
+}
 
 function debuggerUrl(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -89,42 +164,60 @@ function debuggerUrl(child: ChildProcess): Promise<string> {
 /** Memory of a process and all below it, MiB: shared pages count in parts. Linux only; NaN elsewhere. */
 export function proportionalSetSize(pid: number): number {
   const children = new Map<number, number[]>();
-  try {
-    for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-      const stat = readFileSync(`/proc/${entry}/stat`, 'utf8');
-      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-      children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
+  const read = (path: string): string => {
+    try {
+      return readFileSync(path, 'utf8');
+    } catch {
+      return ''; // it has ended meanwhile, or there is no such thing on this system
     }
-    const sum = (of: number): number => {
-      const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${of}/smaps_rollup`, 'utf8'));
-      return (
-        Number(pss?.[1] ?? 0) / 1024 +
-        (children.get(of) ?? []).reduce((total, child) => total + sum(child), 0)
-      );
-    };
-    return sum(pid);
-  } catch {
-    return Number.NaN;
+  };
+  const sum = (of: number): number => {
+    const pss = /^Pss:\s+(\d+)/m.exec(read(`/proc/${of}/smaps_rollup`));
+    return (
+      Number(pss?.[1] ?? 0) / 1024 + (children.get(of) ?? []).reduce((total, child) => total + sum(child), 0)
+    );
+  };
+  if (process.platform !== 'linux') return Number.NaN;
+  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const stat = read(`/proc/${entry}/stat`);
+    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+    children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
   }
+  return sum(pid);
+}
+
+/** The application's starts as they compare to an empty window's, in turn. */
+async function compared(executable: string, app: Subject, rounds: number): Promise<[Start, Start][]> {
+  const empty = { folder: join(root, 'bench', 'empty-window') };
+  const pairs: [Start, Start][] = [];
+  await start(executable, app); // the first start of all fills the disk cache
+  for (let i = 0; i < rounds; i++) {
+    const first = await start(executable, i % 2 ? empty : app);
+    const second = await start(executable, i % 2 ? app : empty);
+    pairs.push(i % 2 ? [second, first] : [first, second]);
+  }
+  return pairs;
 }
 
 export async function appFigures(): Promise<Figure[]> {
   const executable = process.env['SEAMLAB_ELECTRON'];
   if (!executable) throw new Error('SEAMLAB_ELECTRON names no Electron runtime; run this by npm run bench');
-  const empty = join(root, 'bench', 'empty-window');
-  const pairs: [Start, Start][] = [];
-  await start(executable, root); // the first start of all fills the disk cache
-  for (let i = 0; i < ROUNDS; i++) {
-    const first = await start(executable, i % 2 ? empty : root);
-    const second = await start(executable, i % 2 ? root : empty);
-    pairs.push(i % 2 ? [second, first] : [first, second]);
-  }
-  const of = (what: keyof Start): number =>
+  const home = await compared(executable, { folder: root, usable: homeUsable }, ROUNDS);
+  const known = await homeWithLab(executable);
+  const lab = await compared(executable, { folder: root, known, usable: labUsable }, ROUNDS);
+  rmSync(known, { recursive: true, force: true });
+  const ratioOf = (pairs: readonly [Start, Start][], what: keyof Start): number =>
     median(pairs.map(([app, reference]) => app[what] / reference[what]));
+  const of = (pairs: readonly [Start, Start][], what: keyof Start): number =>
+    median(pairs.map(([app]) => app[what]));
   return [
-    atMost('spawn to first paint, to an empty window', of('paint'), 1.3),
-    atMost('memory of all processes, to an empty window', of('memory'), 1.4),
-    noted('spawn to first paint', median(pairs.map(([app]) => app.paint)), 'ms'),
-    noted('memory of all processes', median(pairs.map(([app]) => app.memory)), 'MiB'),
+    atMost('spawn to first paint, to an empty window', ratioOf(home, 'paint'), 1.3),
+    atMost('spawn to Home with its labs, to the same', ratioOf(home, 'usable'), 2),
+    atMost('spawn to the open lab, its machine having answered, to the same', ratioOf(lab, 'usable'), 2),
+    atMost('memory of all processes, to an empty window', ratioOf(home, 'memory'), 1.4),
+    noted('spawn to first paint', of(home, 'paint'), 'ms'),
+    noted('spawn to Home with its labs', of(home, 'usable'), 'ms'),
+    noted('spawn to the open lab, its machine having answered', of(lab, 'usable'), 'ms'),
+    noted('memory of all processes', of(home, 'memory'), 'MiB'),
   ];
 }
