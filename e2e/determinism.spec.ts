@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { join } from 'node:path';
 import type { Input } from '../src-lab/input';
 import { inputsOf } from '../src-lab/testing/inputs';
-import type { InputReply, SessionView } from '../src-lab/view';
+import { TRACE_FILTER, type InputReply, type SessionView } from '../src-lab/view';
 import { labFolders } from '../src-main/labs';
 import { Course } from '../src-main/course';
 import { makeWorkshop } from '../src-main/workbench';
@@ -42,7 +42,7 @@ async function inElectron(app: Seamlab, lab: string, inputs: readonly Input[]): 
 
 /** The same attempt in this process. */
 function inNode(workshop: Workshop, lab: string, session: string, inputs: readonly Input[]): Attempt {
-  const opened = workshop.open({ lab, session, started: 0, kept: null });
+  const opened = workshop.open({ lab, session, started: 0, kept: null, filter: TRACE_FILTER });
   if (opened.kind !== 'open') throw new Error(opened.kind);
   const replies = inputs.map((input) => workshop.apply(session, input, 0)!.reply);
   const end = workshop.view(session)!;

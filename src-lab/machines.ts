@@ -41,8 +41,19 @@ export interface Deed {
   readonly differing: { readonly count: number; readonly news: boolean } | null;
 }
 
-/** Moments, actions and lines of history that one machine may have before it must be reset: they are kept in memory. */
-export const MACHINE_LIMITS = { moments: 200_000, actions: 30_000, lines: 200 } as const;
+/**
+ * What one machine may have before it must be reset, since it is kept in memory: moments, events and actions of the line
+ * of history that is shown; lines, and moments of all of them together.
+ */
+export const MACHINE_LIMITS = {
+  moments: 1_500_000,
+  events: 1_000_000,
+  actions: 60_000,
+  lines: 200,
+  momentsOfLines: 10_000_000,
+} as const;
+/** Events that its trace keeps: all that there can be, and what one more thing adds to them. */
+const EVENTS_KEPT = 1 << 21;
 
 /**
  * The machine that a learner operates, or the two of a comparison: whatever is done is done to both unless it is said
@@ -57,7 +68,7 @@ export class Machines {
   private readonly differ: Differ | null;
   /** Paths of the state that differed last. */
   private differing: ReadonlySet<string> = new Set();
-  /** Per machine: events at the beginning of its trace that nothing since `toldEvents` has touched. */
+  /** Per machine: events at the beginning of its trace that are still true since `toldEvents`. */
   private readonly untouched: number[];
 
   /** @param situation - actions from power-on. */
@@ -65,7 +76,10 @@ export class Machines {
     readonly rig: Rig,
     situation: readonly Action[],
   ) {
-    this.timelines = rig.map(({ platform }) => new Timeline(platform)) as [Timeline, ...Timeline[]];
+    this.timelines = rig.map(({ platform }) => new Timeline(platform, { events: EVENTS_KEPT })) as [
+      Timeline,
+      ...Timeline[],
+    ];
     this.untouched = rig.map(() => 0);
     this.make(
       situation.map((act) => ({ act })),
@@ -105,10 +119,7 @@ export class Machines {
   /** Shows a moment of the machine that is shown; the other goes to the same place within the same move. */
   jump(moment: number): void {
     const others = this.timelines.map((_, i) => this.corresponding(moment, i));
-    this.timelines.forEach((timeline, i) => {
-      timeline.jump(i === this.viewed ? moment : others[i]!);
-      this.untouched[i] = Math.min(this.untouched[i]!, timeline.machine.trace.count);
-    });
+    this.timelines.forEach((timeline, i) => timeline.jump(i === this.viewed ? moment : others[i]!));
     this.differ?.update();
   }
 
@@ -118,14 +129,13 @@ export class Machines {
   }
 
   /**
-   * Notes that someone was told the trace of a machine as it is.
+   * Notes that someone was told the trace of a machine as it is, what is still to come included.
    *
    * @returns how many events at its beginning were the same when this was called before.
    */
   toldEvents(i: number): number {
-    const { count } = this.timelines[i]!.machine.trace;
-    const same = Math.min(this.untouched[i]!, count);
-    this.untouched[i] = count;
+    const same = this.untouched[i]!;
+    this.untouched[i] = this.timelines[i]!.machine.trace.known;
     return same;
   }
 
@@ -140,7 +150,10 @@ export class Machines {
       if (this.full) break;
       const from = this.moments();
       this.timelines.forEach((timeline, i) => {
-        if (on === null || on === i) perform(timeline, [move], seekers[i] ?? null);
+        if (on !== null && on !== i) return;
+        // What comes after the moment shown is left with its line of history.
+        this.untouched[i] = Math.min(this.untouched[i]!, timeline.machine.trace.count);
+        perform(timeline, [move], seekers[i] ?? null);
       });
       const outcomes = this.timelines.map(({ outcome }) => outcome);
       deeds.push({
@@ -204,9 +217,14 @@ export class Machines {
 }
 
 function isFull(timeline: Timeline): boolean {
-  const { moments, actions, lines } = MACHINE_LIMITS;
+  const { moments, events, actions, lines, momentsOfLines } = MACHINE_LIMITS;
+  const { last, machine, history } = timeline;
   return (
-    timeline.last >= moments || timeline.machine.actionsBegun >= actions || timeline.history.length >= lines
+    last >= moments ||
+    machine.trace.count >= events ||
+    machine.actionsBegun >= actions ||
+    history.length >= lines ||
+    history.reduce((sum, { from, length }) => sum + length - from, 0) >= momentsOfLines
   );
 }
 

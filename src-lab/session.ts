@@ -81,6 +81,8 @@ export class LabSession {
   /** Moment of each machine at which watching began. */
   private watchedFrom: readonly number[] = [];
   private arranged: Arranged | null = null;
+  /** Where the inputs have left the machine while another moment is looked at; null while it is shown. */
+  private left: number | null = null;
 
   /** @param id - UUID of the session. */
   constructor(
@@ -127,11 +129,21 @@ export class LabSession {
 
   /** Applies one input. Never throws. */
   apply(input: Input): Applied {
+    if (this.left !== null) this.machines.jump(this.left);
+    this.left = null;
     if (this.inputs >= MAX_INPUTS)
       return no(`A session has at most ${MAX_INPUTS} inputs. Begin the lab anew.`);
     const applied = this.dispatch(input);
     if (applied.accepted) this.inputs++;
     return applied;
+  }
+
+  /** Shows another moment without going there: it is no input, and the next one begins where the last one has ended. */
+  peek(moment: number): Applied {
+    const { moment: left } = this.timeline;
+    const jumped = this.jump(moment);
+    if (jumped.accepted) this.left ??= left;
+    return jumped;
   }
 
   /** How far the learner has come. */

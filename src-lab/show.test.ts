@@ -1,8 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { MAX_EVENTS, Shown } from './show';
+import { Shown } from './show';
 import { act, answer, goto, INIT, jump, Learner, reset, SIPI } from './testing/play';
 import { tinyLab } from './testing/tiny';
-import { InputReply, SessionView, type EventView, type MachineDelta, type MachineView } from './view';
+import { eventView, MAX_EVENTS } from './trace';
+import {
+  InputReply,
+  SessionView,
+  type EventView,
+  type MachineDelta,
+  type MachineView,
+  type TraceDelta,
+} from './view';
 import type { Input } from './input';
 
 const lab = tinyLab();
@@ -13,23 +21,52 @@ class Screen {
   private readonly told = new Shown(this.learner);
   readonly first: SessionView = SessionView.parse(this.told.view());
   values: string[] = [...this.first.machine.values];
-  events: EventView[] = [...this.first.machine.events];
+  /** What it was told of the trace and is still true; a gap where it was told nothing. */
+  events: EventView[] = [];
+  rows: number[] = [];
+  actions: number[] = [];
+  names: string[] = [];
   last: MachineDelta | MachineView = this.first.machine;
+
+  constructor() {
+    this.hears(this.first.machine.trace);
+  }
+
+  hears({ keep, known, from, count, events, rows, actions, names }: TraceDelta): void {
+    this.events.length = Math.min(keep, this.events.length);
+    for (const event of events) this.events[event.n] = event;
+    this.rows = [...this.rows.filter((n) => n < keep), ...rows];
+    this.actions = [...this.actions.slice(0, actions.keep), ...actions.moments];
+    this.names = [...(keep === 0 ? [] : this.names), ...names];
+    this.at = { known, from, count };
+  }
+  at = { known: 0, from: 0, count: 0 };
 
   does(...inputs: Input[]): this {
     for (const input of inputs) {
       const { machine } = InputReply.parse(this.told.reply(this.learner.apply(input)));
       for (const [index, value] of machine.changed) this.values[index] = value;
-      this.events = [...this.events.slice(0, machine.keep), ...machine.events];
+      this.hears(machine.trace);
       this.last = machine;
     }
     return this;
   }
 
   /** What a screen would show that were told everything now. */
-  truth(): { values: string[]; events: EventView[] } {
-    const { machine } = new Shown(this.learner).view();
-    return { values: machine.values, events: machine.events };
+  truth(): MachineView {
+    return new Shown(this.learner).view().machine;
+  }
+  /** Expects that it knows the trace as it is, and has at hand what belongs to the moment shown. */
+  knowsTheTrace(): void {
+    const { trace } = this.learner.timeline.machine;
+    const truth = this.truth().trace;
+    const { known, from, count } = this.at;
+    expect([known, count]).toEqual([trace.known, trace.count]);
+    for (let n = from; n < count; n++) expect(this.events[n]).toEqual(eventView(trace, n));
+    expect(from).toBeLessThanOrEqual(truth.lastAction);
+    expect(this.rows).toEqual([...truth.rows]);
+    expect(this.actions).toEqual([...truth.actions.moments]);
+    expect(this.names).toEqual(expect.arrayContaining(truth.names));
   }
 }
 
@@ -100,20 +137,23 @@ describe('what the screen is told', () => {
     ];
     for (const input of steps) {
       screen.does(input);
-      const { values, events } = screen.truth();
-      expect(screen.values).toEqual(values);
-      expect(screen.events).toEqual(events);
+      expect(screen.values).toEqual(screen.truth().values);
+      screen.knowsTheTrace();
       expect(screen.last.moment).toBe(screen.learner.timeline.moment);
     }
   });
 
   test('a delta sends only what changed', () => {
     const screen = new Screen().does(answer('mp-state', '-EINVAL'), goto('ipi'));
-    const before = screen.events.length;
+    const before = screen.at.known;
     screen.does(INIT('td'));
     const delta = screen.last as MachineDelta;
-    expect(delta.keep).toBe(before);
-    expect(delta.events[0]!.n).toBe(before);
+    expect(delta.trace.keep).toBe(before);
+    expect(delta.trace.events[0]!.n).toBe(before);
+    const { last } = screen.learner.timeline;
+    for (const moment of [last - 3, last - 2, last - 3]) screen.does(jump(moment));
+    expect(screen.last.trace).toMatchObject({ keep: screen.at.known, events: [], names: [] });
+    expect([screen.last.trace.rows.length, screen.last.trace.actions.moments.length]).toEqual([0, 0]);
     expect(delta.changed.length).toBeLessThan(40);
   });
 
@@ -122,7 +162,7 @@ describe('what the screen is told', () => {
     const before = screen.learner.timeline.moment;
     screen.learner.does(jump(before - 30), SIPI('vmx'));
     screen.does(INIT('vmx'));
-    expect(screen.events).toEqual(screen.truth().events);
+    screen.knowsTheTrace();
   });
 
   test('a refused input says why and changes nothing', () => {
@@ -130,7 +170,11 @@ describe('what the screen is told', () => {
     const shown = new Shown(learner);
     shown.view();
     const reply = shown.reply(learner.apply(goto('rest')));
-    expect(reply).toMatchObject({ accepted: false, inputs: 0, machine: { changed: [], events: [] } });
+    expect(reply).toMatchObject({
+      accepted: false,
+      inputs: 0,
+      machine: { changed: [], trace: { events: [] } },
+    });
     expect(reply.refused).toContain('opens when');
   });
 
@@ -149,7 +193,7 @@ describe('what the screen is told', () => {
     const { count } = screen.learner.timeline.machine.trace;
     expect(count).toBeGreaterThan(MAX_EVENTS);
     screen.does(INIT('td'));
-    const { events } = screen.last;
+    const { events } = screen.last.trace;
     expect(events).toHaveLength(MAX_EVENTS);
     expect(events.at(-1)!.n).toBe(screen.learner.timeline.machine.trace.count - 1);
     expect(events[0]!.n).toBe(events.at(-1)!.n - MAX_EVENTS + 1);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { heldLocks, returnName, type Timeline, type TraceEvent } from '../src-sim';
+import { heldLocks, returnName, type Timeline } from '../src-sim';
 import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
 import { kindOf } from './checkpoints/kinds';
 import { figureOf } from './diagram';
@@ -7,6 +7,7 @@ import type { Checkpoint, Lab } from './lab';
 import { Notebook } from './notebook';
 import { switchesOf } from './sandbox';
 import type { Applied, LabSession } from './session';
+import { eventView, ToldTrace, TraceMatcher } from './trace';
 import type {
   ActionDoc,
   CheckpointView,
@@ -22,31 +23,35 @@ import type {
   SandboxView,
   SessionView,
   ThreadView,
+  TraceDelta,
+  TraceFilter,
 } from './view';
-
-/** Events sent at once. Of more, the last are sent: `n` of an event tells where it stands in the trace. */
-export const MAX_EVENTS = 5_000;
+import { TRACE_FILTER } from './view';
 
 /**
  * What the screen knows of a session. It is told everything once, and from then on only what changed, so one `Shown`
  * belongs to one screen.
  */
 export class Shown {
-  /** Per machine and leaf: the value that the screen has. */
-  private values: string[][] = [];
+  /** Per machine: the value of each leaf that the screen has, and what it knows of the trace. */
+  private told: { readonly values: string[]; readonly trace: ToldTrace }[] = [];
   private readonly notebook = new Notebook();
 
-  /** @param scenario - of a sandbox: the shipped scenario whose steps it offers. */
+  /**
+   * @param scenario - of a sandbox: the shipped scenario whose steps it offers.
+   * @param filter - which events have rows, until `show` says otherwise.
+   */
   constructor(
     private readonly session: LabSession,
     private readonly scenario: NonNullable<SandboxView['scenario']> | null = null,
+    public filter: TraceFilter = TRACE_FILTER,
   ) {}
 
   /** Everything, from nothing. Later deltas count from here. */
   view(): SessionView {
     const { session } = this;
     const { vms } = session.rig[0].platform;
-    this.values = [];
+    this.told = [];
     return {
       session: session.id,
       lab: labView(session.lab),
@@ -54,6 +59,7 @@ export class Shown {
       machine: this.machine(),
       other: this.other(),
       notebook: this.notebook.lines(session.deeds),
+      filter: this.filter,
       sandbox: this.sandbox(),
       actions: actionDocs(Object.keys(vms)),
       vms: Object.entries(vms).map(([name, vcpus]) => ({ name, vcpus })),
@@ -75,6 +81,27 @@ export class Shown {
     };
   }
 
+  /** Which events have rows from now on. @returns per machine: the numbers of those that there are. */
+  show(filter: TraceFilter): TraceDelta['rows'][] {
+    this.filter = filter;
+    return this.told.map(({ trace }, i) =>
+      trace.filter(this.session.timelines[i]!.machine.trace, new TraceMatcher(filter)),
+    );
+  }
+
+  /** Events of a machine by number, those that can be read. */
+  events(on: 'a' | 'b', numbers: readonly number[]): EventView[] {
+    const { rig, timelines } = this.session;
+    const { trace } =
+      timelines[
+        Math.max(
+          0,
+          rig.findIndex(({ id }) => id === on),
+        )
+      ]!.machine;
+    return numbers.filter((n) => n >= trace.first && n < trace.known).map((n) => eventView(trace, n));
+  }
+
   private sandbox(): SandboxView | null {
     const { rig, setup } = this.session;
     return setup === null ? null : { title: setup.title, switches: switchesOf(rig), scenario: this.scenario };
@@ -83,7 +110,7 @@ export class Shown {
   private machine(): MachineView {
     const { timeline, viewed } = this.session;
     const { leaves } = timeline.machine.layout;
-    const { changed: _changed, keep: _keep, ...rest } = this.delta(viewed);
+    const { changed: _changed, ...rest } = this.delta(viewed);
     return {
       fields: leaves.map(({ path, doc, source, layer, kind, width, names }): FieldDoc => ({
         path,
@@ -94,7 +121,7 @@ export class Shown {
         width,
         names: [...names],
       })),
-      values: [...this.values[viewed]!],
+      values: [...this.told[viewed]!.values],
       ...rest,
       hash: timeline.machine.hash(),
     };
@@ -103,16 +130,19 @@ export class Shown {
   /** Of a comparison, what changed on the machine that is not viewed. */
   private other(): MachineDelta | null {
     const { rig, viewed } = this.session;
-    this.values.length = rig.length;
+    this.told.length = rig.length;
     return rig.length < 2 ? null : this.delta(1 - viewed);
   }
 
   private delta(i: number): MachineDelta {
     const timeline = this.session.timelines[i]!;
-    const told = this.session.shown(i);
+    const same = this.session.shown(i);
     // Of a machine that the screen does not know, the trace is told from its beginning.
-    const keep = this.values[i] === undefined ? 0 : told;
-    const values = (this.values[i] ??= []);
+    const keep = this.told[i] === undefined ? 0 : same;
+    const { values, trace } = (this.told[i] ??= {
+      values: [],
+      trace: new ToldTrace(new TraceMatcher(this.filter)),
+    });
     const changed: [number, string][] = [];
     for (const leaf of timeline.machine.layout.leaves) {
       const value = timeline.machine.show(leaf);
@@ -122,8 +152,7 @@ export class Shown {
     }
     return {
       changed,
-      keep,
-      events: events(timeline, keep),
+      trace: trace.delta(timeline.machine.trace, keep),
       ...now(timeline),
       compare: comparison(this.session),
     };
@@ -163,30 +192,6 @@ function outcomeView({ outcome }: Timeline): OutcomeView | null {
   if (outcome === null) return null;
   const { action, kind, value, exit, say } = outcome;
   return { command: commandOf(action), kind, value: value === null ? null : returnName(value), exit, say };
-}
-
-function events({ machine: { trace } }: Timeline, from: number): EventView[] {
-  const first = Math.max(from, trace.first, trace.count - MAX_EVENTS);
-  return Array.from({ length: Math.max(0, trace.count - first) }, (_, i) =>
-    eventView(trace.event(first + i)),
-  );
-}
-
-function eventView({
-  n,
-  moment,
-  ns,
-  thread,
-  cpu,
-  layer,
-  depth,
-  type,
-  name,
-  text,
-  say,
-  source,
-}: TraceEvent): EventView {
-  return { n, moment, ns, thread, cpu, layer, depth, type, name, text, say, source };
 }
 
 /** A lab as the screen shows it: everything but the answers. */

@@ -272,8 +272,61 @@ export const EventView = z.strictObject({
   /** One sentence for people and screen readers. */
   say: Text,
   source: Text,
+  /** Virtual nanoseconds from a call to its return; of the return, and of a call that is a `leaf`. Null: not known. */
+  took: z.number().nullable(),
+  /** What a call returned in which nothing else happened: its return is the next event. Null for all else. */
+  leaf: Text.nullable(),
 });
 export type EventView = z.infer<typeof EventView>;
+
+/** Which events the trace shows. */
+export const TraceFilter = z.strictObject({
+  /** Calls and returns, as the kernel's function graph. */
+  calls: z.boolean(),
+  tracepoints: z.boolean(),
+  marks: z.boolean(),
+  /** Layers that are left out. */
+  without: z.array(Layer).max(5),
+  /** Part of name, arguments, thread or source, in any case. */
+  text: Text.max(200),
+});
+export type TraceFilter = z.infer<typeof TraceFilter>;
+/** What it shows to who has never chosen. */
+export const TRACE_FILTER: TraceFilter = {
+  calls: false,
+  tracepoints: true,
+  marks: true,
+  without: [],
+  text: '',
+};
+
+/** Numbers by the thousand, so they are not looked at one by one. */
+export const Numbers = z.instanceof(Int32Array);
+
+/**
+ * What changed about the trace. The screen keeps numbers and what it shows now; other events it asks for.
+ */
+export const TraceDelta = z.strictObject({
+  /** Events that are known are still true up to this one; the later ones are replaced. */
+  keep: z.int(),
+  /** Events that have happened at the moment shown. */
+  count: z.int(),
+  /** Events of this line of history, those to come included. */
+  known: z.int(),
+  /** First of the events that the screen has from now on up to `count`. */
+  from: z.int(),
+  /** The newest action, or `from` when it is further back. */
+  lastAction: z.int(),
+  /** Of these, what it was not told yet. */
+  events: z.array(EventView),
+  /** Numbers, ascending, of the events from `keep` on that pass the filter. */
+  rows: Numbers,
+  /** Of the actions, the first `keep` are still true; then these follow, by the moment at which each began. */
+  actions: z.strictObject({ keep: z.int(), moments: Numbers }),
+  /** Names of events that the machine did not have before, on whatever line of history; with a `keep` of 0, all. */
+  names: z.array(Text),
+});
+export type TraceDelta = z.infer<typeof TraceDelta>;
 
 /** Result of the last action, as userspace sees it. */
 export const OutcomeView = z.strictObject({
@@ -366,7 +419,7 @@ export const MachineView = z.strictObject({
   values: z.array(Text),
   threads: z.array(ThreadView),
   locks: z.array(LockView),
-  events: z.array(EventView),
+  trace: TraceDelta,
   moment: z.int(),
   /** Moments of the current line of history: 0 to `last`. */
   last: z.int(),
@@ -384,9 +437,7 @@ export const MachineDelta = z.strictObject({
   changed: z.array(z.tuple([z.int(), Text])),
   threads: z.array(ThreadView),
   locks: z.array(LockView),
-  /** The trace keeps its first `keep` events, then these follow: the last 5,000 of them, so `n` may leap. */
-  keep: z.int(),
-  events: z.array(EventView),
+  trace: TraceDelta,
   moment: z.int(),
   last: z.int(),
   outcome: OutcomeView.nullable(),
@@ -426,6 +477,8 @@ export const SessionView = z.strictObject({
   /** Of a comparison, the machine that is not viewed, as what changed since power-on on a screen that knows nothing. */
   other: MachineDelta.nullable(),
   notebook: z.array(NotebookLine),
+  /** Which events of the traces have rows. */
+  filter: TraceFilter,
   /** Null in a lab. */
   sandbox: SandboxView.nullable(),
   actions: z.array(ActionDoc),

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -8,22 +8,53 @@ import { dirname } from 'node:path';
  * @throws the file system's error (ENOSPC, EROFS, EACCES, ...); the old file is then as it was.
  */
 export function writeAtomic(file: string, text: string, mode = 0o600): void {
-  // The folder must be the same: rename is atomic only within one file system.
-  const temporary = `${file}.${process.pid}.new`;
+  const writing = new AtomicFile(file, mode);
   try {
-    const handle = openSync(temporary, 'w', mode);
-    try {
-      writeFileSync(handle, text);
-      fsyncSync(handle);
-    } finally {
-      closeSync(handle);
-    }
-    renameSync(temporary, file);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+    writing.append(text);
+    writing.commit();
+  } finally {
+    writing.abandon();
   }
-  syncFolder(dirname(file));
+}
+
+/** The same for content that comes piece by piece. Whoever makes one calls `abandon` in the end, come what may. */
+export class AtomicFile {
+  // The folder must be the same: rename is atomic only within one file system.
+  readonly #temporary: string;
+  #handle: number | null;
+
+  /** @throws as `writeAtomic`, as does all else but `abandon`. */
+  constructor(
+    readonly file: string,
+    mode: number,
+  ) {
+    this.#temporary = `${file}.${process.pid}.new`;
+    this.#handle = openSync(this.#temporary, 'w', mode);
+  }
+
+  append(text: string): void {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#handle!, bytes, at);
+  }
+
+  /** The content is whole: it takes the place of the old one, and is durable. */
+  commit(): void {
+    fsyncSync(this.#handle!);
+    this.#close();
+    renameSync(this.#temporary, this.file);
+    syncFolder(dirname(this.file));
+  }
+
+  /** What was written is thrown away, unless it was committed. */
+  abandon(): void {
+    this.#close();
+    rmSync(this.#temporary, { force: true });
+  }
+
+  #close(): void {
+    if (this.#handle !== null) closeSync(this.#handle);
+    this.#handle = null;
+  }
 }
 
 /** Makes a rename in `folder` durable. Windows knows no such call and needs none. */

@@ -1,9 +1,17 @@
 import { z } from 'zod';
 import { Input } from '../src-lab/input';
-import { Layer } from '../src-lab/layer';
 import { Found, Question, Watches } from '../src-lab/question';
 import { Slug } from '../src-lab/slug';
-import { FactView, InputReply, SessionView, SwitchDoc } from '../src-lab/view';
+import {
+  EventView,
+  FactView,
+  InputReply,
+  Numbers,
+  SessionView,
+  SwitchDoc,
+  TRACE_FILTER,
+  TraceFilter,
+} from '../src-lab/view';
 import { TRACE_FORMATS } from '../src-sim/export/format';
 import { MAX_STOPS, StatePath, Stop } from '../src-sim/scenario/condition-schema';
 
@@ -29,18 +37,7 @@ export const Aids = z.strictObject({
 export type Aids = z.infer<typeof Aids>;
 export const NO_AIDS: Aids = { stops: [], watches: [], pins: [] };
 
-/** Which events the trace shows. */
-export const TraceFilter = z.strictObject({
-  /** Calls and returns, as the kernel's function graph. */
-  calls: z.boolean(),
-  tracepoints: z.boolean(),
-  marks: z.boolean(),
-  /** Layers that are left out. */
-  without: z.array(Layer).max(5),
-  /** Part of name, arguments, thread or source, in any case. */
-  text: z.string().max(200),
-});
-export type TraceFilter = z.infer<typeof TraceFilter>;
+export { TraceFilter };
 /** What stands beside what happened. `took`: how long a call took. */
 export const TraceColumn = z.enum(['moment', 'time', 'cpu', 'layer', 'thread', 'took', 'source']);
 export type TraceColumn = z.infer<typeof TraceColumn>;
@@ -56,7 +53,7 @@ export const TraceLook = z.strictObject({
 export type TraceLook = z.infer<typeof TraceLook>;
 export const TRACE_LOOK: TraceLook = {
   columns: ['moment', 'time', 'layer', 'thread', 'took', 'source'],
-  filter: { calls: false, tracepoints: true, marks: true, without: [], text: '' },
+  filter: TRACE_FILTER,
   kept: [],
 };
 
@@ -163,6 +160,9 @@ export const Notice = z.strictObject({
 });
 export type Notice = z.infer<typeof Notice>;
 
+/** Events that can be asked for at once. */
+export const MAX_EVENTS_ASKED = 512;
+
 const FileName = z.string().regex(/^[a-z0-9][a-z0-9-]{0,79}$/);
 /** Characters of a file that the screen hands over. */
 const MAX_FILE = 8_000_000;
@@ -230,6 +230,26 @@ export const contract = {
       }),
     ]),
     z.strictObject({ file: z.string().nullable() }),
+  ),
+  'lab.peek': call(
+    'Shows another moment while the learner looks for one. It is no input: the next one begins where the last one ended.',
+    z.strictObject({ session: Session, moment: z.int().min(0) }),
+    InputReply,
+  ),
+  'trace.filter': call(
+    'Chooses which events of the open session have rows, until it is chosen again.',
+    z.strictObject({ session: Session, filter: TraceFilter }),
+    /** Per machine: numbers, ascending, of all that there are. */
+    z.array(Numbers),
+  ),
+  'trace.events': call(
+    'Events of a machine by number; those that are not known are left out.',
+    z.strictObject({
+      session: Session,
+      on: z.enum(['a', 'b']),
+      events: z.array(z.int().min(0)).max(MAX_EVENTS_ASKED),
+    }),
+    z.array(EventView),
   ),
   'trace.save': call(
     'Writes the trace of the machine that is shown, up to the moment shown, to a file that the learner chooses.',

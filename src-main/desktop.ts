@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { Input } from '../src-lab/input';
-import type { Found, Question } from '../src-lab/question';
 import { titleOf, SANDBOX, type Setup } from '../src-lab/setup';
 import type { SetupFault } from '../src-lab/sandbox';
 import { Slug } from '../src-lab/slug';
@@ -8,7 +7,7 @@ import { transcriptFile } from '../src-lab/transcript';
 import type { FactView, InputReply, SessionView } from '../src-lab/view';
 import type { TraceFormat } from '../src-sim/export/format';
 import type { Action } from '../src-sim/scenario/action';
-import { writeAtomic } from './atomic';
+import { AtomicFile, writeAtomic } from './atomic';
 import type {
   EventName,
   Handlers,
@@ -60,6 +59,15 @@ interface Open {
   generation: number;
 }
 
+/** Work under way, and when it was last shown; null: not yet. */
+interface Busy {
+  readonly what: string;
+  readonly since: number;
+  shown: number | null;
+  /** What the learner's wish to stop it does. */
+  cancel: () => void;
+}
+
 /** Milliseconds after which work is shown as work. */
 const BUSY_AFTER = 1_000;
 /** Milliseconds that the end of the application waits for work under way. */
@@ -78,7 +86,7 @@ export class Desktop {
   #queue: Promise<unknown> = Promise.resolve();
   #waiting: Notice[] = [];
   #listening = false;
-  #busy: { readonly what: string; readonly since: number; shown: number | null } | null = null;
+  #busy: Busy | null = null;
   readonly #toldBroken = new Set<string>();
 
   constructor(world: World) {
@@ -94,16 +102,22 @@ export class Desktop {
       'lab.close': () => this.#serial('Closing the lab', () => this.#close()),
       'lab.input': ({ session, input }) =>
         this.#serial('Running the machine', () => this.#input(session, input)),
+      'lab.peek': ({ session, moment }) =>
+        this.#serial('Going through the past', () => this.#ofSession('peek', session, moment)),
       'lab.ask': ({ session, question }) =>
-        this.#serial('Searching the past', () => this.#ask(session, question)),
+        this.#serial('Searching the past', () => this.#ofSession('ask', session, question)),
       'lab.export': ({ session }) => this.#export(session),
       'file.save': ({ name, content }) => this.#save(`seamlab-${name}.svg`, content),
       'sandbox.choices': () => this.#serial('Looking for scenarios', () => this.#sandboxChoices()),
       'sandbox.begin': ({ wanted }) => this.#serial('Building the machine', () => this.#beginSandbox(wanted)),
+      'trace.filter': ({ session, filter }) =>
+        this.#serial('Filtering the trace', () => this.#ofSession('filter', session, filter)),
+      'trace.events': ({ session, on, events: numbers }) =>
+        this.#serial('Reading the trace', () => this.#ofSession('events', session, on, numbers)),
       'trace.save': ({ session, format }) => this.#saveTrace(session, format),
       'sandbox.save': ({ session, title }) => this.#saveScenario(session, title),
       'work.cancel': async () => {
-        if (this.#busy !== null) world.supervisor.cancel();
+        this.#busy?.cancel();
         return {};
       },
     };
@@ -282,6 +296,7 @@ export class Desktop {
         session: kept.id,
         started: kept.started,
         kept: { header: kept.header, lines },
+        filter: this.#world.remembered.settings.trace.filter,
       });
       if (opened.kind === 'open') return this.#opened(kept, opened, lines);
       if (opened.kind === 'changed') {
@@ -302,7 +317,8 @@ export class Desktop {
     const { uuid, now } = this.#world;
     const session = uuid();
     const started = now();
-    const opened = await this.#insist('open', { lab, session, started, kept: null });
+    const { filter } = this.#world.remembered.settings.trace;
+    const opened = await this.#insist('open', { lab, session, started, kept: null, filter });
     if (opened.kind !== 'open') throw this.#unopenable(lab, opened);
     // The name was a folder's: continue what was begun under the lab's own id.
     if (
@@ -438,11 +454,24 @@ export class Desktop {
   }
 
   async #saveTrace(session: string, format: TraceFormat): Promise<Reply<'trace.save'>> {
-    const trace = await this.#serial('Writing the trace', () => this.#insist('trace', session, format));
-    if (trace === null) throw new Refusal('not_open', 'This machine is not open any more. Open it again.');
-    const { text, events, lost } = trace;
     const ending = format === 'perfetto' ? 'json' : 'txt';
-    return { ...(await this.#save(`seamlab-trace-${format}.${ending}`, text)), events, lost };
+    const file = await this.#world.askFile(`seamlab-trace-${format}.${ending}`);
+    if (file === null) return { file, events: 0, lost: 0 };
+    return this.#serial('Writing the trace', async (busy) => {
+      const { events, lost } = await this.#ofSession('trace', session, format);
+      let stopped = false;
+      busy.cancel = () => (stopped = true);
+      await this.#write(file, async (append) => {
+        for (;;) {
+          const piece = await this.#world.supervisor.call('traceText', session);
+          if (stopped) throw new Refusal('stopped', paragraphOf({ code: 'stopped', why: 'cancelled' }));
+          if (piece === null) return;
+          append(piece.text);
+          this.workerProgress(piece.events, events);
+        }
+      });
+      return { file, events, lost };
+    });
   }
 
   async #close(): Promise<Record<string, never>> {
@@ -474,9 +503,17 @@ export class Desktop {
     return open;
   }
 
-  async #ask(session: string, question: Question): Promise<Found> {
+  /** Something about the open session that is no input. */
+  async #ofSession<K extends 'ask' | 'peek' | 'filter' | 'events' | 'trace'>(
+    name: K,
+    session: string,
+    ...rest: Rest<Parameters<Workshop[K]>>
+  ) {
     await this.#current(session);
-    const found = await this.#world.supervisor.call('ask', session, question);
+    const found = await this.#world.supervisor.call(
+      name,
+      ...([session, ...rest] as unknown as Parameters<Workshop[K]>),
+    );
     if (found === null) throw new Error('the worker does not know the open session');
     return found;
   }
@@ -527,6 +564,7 @@ export class Desktop {
         session: id,
         started,
         kept: { header, lines: open.lines },
+        filter: this.#world.remembered.settings.trace.filter,
       });
       if (opened.kind === 'open') {
         open.generation = this.#world.supervisor.generation;
@@ -564,13 +602,23 @@ export class Desktop {
   /** Writes a file where the learner wants it; null: they changed their mind. */
   async #save(name: string, content: string): Promise<{ file: string | null }> {
     const file = await this.#world.askFile(name);
-    if (file === null) return { file };
-    try {
-      writeAtomic(file, content, 0o644);
-    } catch (error) {
-      throw new Refusal('not_exported', paragraphOf({ code: 'not_exported', why: this.#exportFault(error) }));
-    }
+    if (file !== null) await this.#write(file, async (append) => append(content));
     return { file };
+  }
+
+  /** Writes a file that the learner has chosen, whole or not at all. */
+  async #write(file: string, pieces: (append: (text: string) => void) => Promise<void>): Promise<void> {
+    let writing: AtomicFile | null = null;
+    try {
+      writing = new AtomicFile(file, 0o644);
+      await pieces((text) => writing!.append(text));
+      writing.commit();
+    } catch (error) {
+      if (error instanceof Refusal || error instanceof WorkerLost) throw error;
+      throw new Refusal('not_exported', paragraphOf({ code: 'not_exported', why: this.#exportFault(error) }));
+    } finally {
+      writing?.abandon();
+    }
   }
 
   /** Logs the error's code only: the path that the learner chose may hold names. */
@@ -587,21 +635,23 @@ export class Desktop {
   }
 
   /** One after the other. Work that takes long is shown, with what it is. */
-  #serial<T>(what: string, work: () => Promise<T>): Promise<T> {
+  #serial<T>(what: string, work: (busy: Busy) => Promise<T>): Promise<T> {
     const run = this.#queue.then(async () => {
-      this.#busy = { what, since: this.#world.now(), shown: null };
+      const { now, supervisor } = this.#world;
+      const busy: Busy = { what, since: now(), shown: null, cancel: () => supervisor.cancel() };
+      this.#busy = busy;
       const timer = setTimeout(() => {
-        if (this.#busy?.shown === null) this.#report(0);
+        if (busy.shown === null) this.#report(0);
       }, BUSY_AFTER);
       try {
-        return await work();
+        return await work(busy);
       } catch (error) {
         if (error instanceof WorkerLost)
           throw new Refusal('stopped', paragraphOf({ code: 'stopped', why: error.why }));
         throw error;
       } finally {
         clearTimeout(timer);
-        if (this.#busy.shown !== null) this.#world.emit('busy', { what, progress: null });
+        if (busy.shown !== null) this.#world.emit('busy', { what, progress: null });
         this.#busy = null;
       }
     });
@@ -618,6 +668,8 @@ export class Desktop {
     this.#world.emit('busy', { what: busy.what, progress: Math.min(1, progress) });
   }
 }
+
+type Rest<A extends readonly unknown[]> = A extends readonly [unknown, ...infer R] ? R : never;
 
 const DEFAULT_SETUP: Setup = {
   title: titleOf({ td: 2 }, []),

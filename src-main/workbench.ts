@@ -8,8 +8,9 @@ import { LabSession } from '../src-lab/session';
 import { SANDBOX } from '../src-lab/setup';
 import { Shown } from '../src-lab/show';
 import { entryLine, headerLine, parseKept, type TranscriptEntry } from '../src-lab/transcript';
-import { SIM_VERSION } from '../src-sim';
-import { traceFile } from '../src-sim/export/file';
+import type { TraceFilter } from '../src-lab/view';
+import { SIM_VERSION, type Trace, type TraceEvent } from '../src-sim';
+import { tracePieces, type TracePiece } from '../src-sim/export/file';
 import { writeScenario } from '../src-sim/scenario/write';
 import type { Course } from './course';
 import { readFacts } from './facts';
@@ -23,6 +24,8 @@ interface Bench {
   readonly session: LabSession;
   shown: Shown;
   last: string;
+  /** The trace as it is being written to a file. */
+  writing: Iterator<TracePiece> | null;
 }
 
 /** A lab folder as it was read. */
@@ -70,10 +73,10 @@ export function makeWorkshop(
     return load.ok ? { lab: load.lab, errors: [] } : { lab: null, errors: load.issues.map(printIssue) };
   };
 
-  const show = (session: LabSession): Shown =>
-    new Shown(session, scenarios.script(session.setup?.scenario ?? null));
+  const show = (session: LabSession, filter: TraceFilter): Shown =>
+    new Shown(session, scenarios.script(session.setup?.scenario ?? null), filter);
 
-  const open = ({ lab: name, session, started, kept }: OpenRequest): Opened => {
+  const open = ({ lab: name, session, started, kept, filter }: OpenRequest): Opened => {
     const { found, broken } = name === SANDBOX ? NO_LABS : labs();
     const lab =
       name === SANDBOX
@@ -99,7 +102,8 @@ export function makeWorkshop(
       if (!replayed.ok) return { kind: 'damaged', line: replayed.n + 1, title };
       learner = replayed.session;
     }
-    const bench: Bench = { session: learner, shown: show(learner), last: kept?.lines.at(-1) ?? header };
+    const shown = show(learner, filter);
+    const bench: Bench = { session: learner, shown, last: kept?.lines.at(-1) ?? header, writing: null };
     benches.set(session, bench);
     const { labHash, simVersion } = head;
     return {
@@ -132,7 +136,7 @@ export function makeWorkshop(
     view: (session) => {
       const bench = benches.get(session);
       if (bench === undefined) return null;
-      bench.shown = show(bench.session);
+      bench.shown = show(bench.session, bench.shown.filter);
       return bench.shown.view();
     },
     apply: (id, input, at) => {
@@ -145,6 +149,12 @@ export function makeWorkshop(
       bench.last = entryLine(bench.last, { n: session.inputs, at, input });
       return { accepted: true, line: bench.last, standing: standingOf(session), reply };
     },
+    peek: (id, moment) => {
+      const bench = benches.get(id);
+      return bench === undefined ? null : bench.shown.reply(bench.session.peek(moment));
+    },
+    filter: (id, filter) => benches.get(id)?.shown.show(filter) ?? null,
+    events: (id, on, numbers) => benches.get(id)?.shown.events(on, numbers) ?? null,
     ask: (id, question) => {
       const bench = benches.get(id);
       return bench === undefined ? null : answer(bench.session, question, reporter(foreman));
@@ -164,15 +174,26 @@ export function makeWorkshop(
       return writeScenario(title, rig[viewed]!.platform, stepsOf(timeline, deeds, viewed));
     },
     trace: (id, format) => {
-      const session = benches.get(id)?.session;
-      if (session === undefined) return null;
-      const { machine } = session.timeline;
-      const { first, count } = machine.trace;
-      const events = Array.from({ length: count - first }, (_, i) => machine.trace.event(first + i));
-      const about = { cpus: machine.cpus.length, title: session.lab.source.title, simulator: SIM_VERSION };
-      return { text: traceFile(format, events, about), events: events.length, lost: first };
+      const bench = benches.get(id);
+      if (bench === undefined) return null;
+      const { session } = bench;
+      const { trace, cpus } = session.timeline.machine;
+      const about = { cpus: cpus.length, title: session.lab.source.title, simulator: SIM_VERSION };
+      bench.writing = tracePieces(format, happened(trace), about);
+      return { events: trace.count - trace.first, lost: trace.first };
+    },
+    traceText: (id) => {
+      const bench = benches.get(id);
+      const piece = bench?.writing?.next();
+      if (bench !== undefined && piece?.done === true) bench.writing = null;
+      return piece === undefined || piece.done === true ? null : piece.value;
     },
   };
+}
+
+/** The events up to the moment shown. */
+function* happened(trace: Trace): Generator<TraceEvent, undefined> {
+  for (let n = trace.first; n < trace.count; n++) yield trace.event(n);
 }
 
 const NO_LABS = { found: new Map<string, { folder: string; lab: Lab }>(), broken: [] as BrokenLab[] };

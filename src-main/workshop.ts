@@ -2,7 +2,7 @@ import type { Found, Question } from '../src-lab/question';
 import type { Input } from '../src-lab/input';
 import type { SetupFault } from '../src-lab/sandbox';
 import type { Setup } from '../src-lab/setup';
-import type { InputReply, SessionView, SwitchDoc } from '../src-lab/view';
+import type { EventView, InputReply, SessionView, SwitchDoc, TraceDelta, TraceFilter } from '../src-lab/view';
 import type { FactsRead } from './facts';
 import type { Standing } from './store';
 import type { TraceFormat } from '../src-sim/export/format';
@@ -56,12 +56,21 @@ export interface Workshop {
   done(session: string): Input[] | null;
   /** The machine that an open session shows, as a scenario file. @returns null when the session is not open. */
   written(session: string, title: string): string | null;
+  /** Shows another moment of an open session; it is no input. @returns null when the session is not open. */
+  peek(session: string, moment: number): InputReply | null;
+  /** Chooses which events have rows. @returns per machine: their numbers; null when the session is not open. */
+  filter(session: string, filter: TraceFilter): TraceDelta['rows'][] | null;
+  /** Events by number. @returns those that are known; null when the session is not open. */
+  events(session: string, on: 'a' | 'b', numbers: readonly number[]): EventView[] | null;
   /**
-   * The trace of the machine that an open session shows, as the content of a file.
+   * Begins to write the trace of the machine that an open session shows, up to the moment shown, as the content of a
+   * file: `traceText` has it, piece by piece, as long as nothing else is asked of the session.
    *
    * @returns null when the session is not open. `lost`: events at its beginning that are not kept any more.
    */
-  trace(session: string, format: TraceFormat): { text: string; events: number; lost: number } | null;
+  trace(session: string, format: TraceFormat): { events: number; lost: number } | null;
+  /** The next piece of the trace that is being written, and how many events are written now; null at its end. */
+  traceText(session: string): { text: string; events: number } | null;
 }
 
 /** A scenario that ships with the application. */
@@ -112,6 +121,8 @@ export interface OpenRequest {
   readonly started: number;
   /** The transcript so far; null for a new session. */
   readonly kept: { readonly header: string; readonly lines: readonly string[] } | null;
+  /** Which events of the trace have rows at first. */
+  readonly filter: TraceFilter;
 }
 
 export type Opened =

@@ -3,6 +3,7 @@ import { DEFAULT_SETTINGS } from '../src-main/contract';
 import type {
   LabSummary,
   MenuCommand,
+  Name,
   Notice,
   Params,
   Payload,
@@ -301,20 +302,13 @@ export class App {
     }
     this.lab = new LabState(opened.value, {
       say: (sentence) => this.say(sentence),
-      ask: async (session, question) => {
-        const found = await this.working.during(this.#client.call('lab.ask', { session, question }));
-        if (found.ok) return found.value;
-        this.#tell(found.fault);
-        return null;
-      },
+      ask: (session, question) => this.#value('lab.ask', { session, question }),
       aids: () => this.settings.aids,
       keep: (aids) => void this.change({ aids }),
-      send: async (session, input) => {
-        const reply = await this.working.during(this.#client.call('lab.input', { session, input }));
-        if (reply.ok) return reply.value;
-        this.#tell(reply.fault);
-        return null;
-      },
+      send: (session, input) => this.#value('lab.input', { session, input }),
+      peek: (session, moment) => this.#value('lab.peek', { session, moment }),
+      filter: (session, filter) => this.#value('trace.filter', { session, filter }),
+      events: (session, on, events) => this.#value('trace.events', { session, on, events }),
     });
     this.screen = 'lab';
     if (!this.settings.toured) this.tour = true;
@@ -326,6 +320,14 @@ export class App {
   async #learnFacts(): Promise<void> {
     const facts = await this.#client.call('facts.list', {});
     if (facts.ok) this.#facts = facts.value;
+  }
+
+  /** What main answers; null when it did not, and the learner was told. */
+  async #value<N extends Name>(name: N, params: Params<N>): Promise<Reply<N> | null> {
+    const answer = await this.working.during(this.#client.call(name, params));
+    if (answer.ok) return answer.value;
+    this.#tell(answer.fault);
+    return null;
   }
 
   async #ask(name: 'lab.close' | 'work.cancel', params: Record<string, never>): Promise<void> {

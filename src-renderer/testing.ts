@@ -1,4 +1,12 @@
-import type { EventView, InputReply, MachineDelta, SessionView, ThreadView } from '../src-lab/view';
+import type {
+  EventView,
+  InputReply,
+  MachineDelta,
+  SessionView,
+  ThreadView,
+  TraceDelta,
+} from '../src-lab/view';
+import { TRACE_LOOK } from '../src-main/contract';
 
 /** Small views for unit tests of the screen's state. The machine of `src-sim` is tested where it lives. */
 
@@ -25,15 +33,42 @@ export const event = (n: number, rest: Partial<EventView> = {}): EventView => ({
   text: '',
   say: `Event ${n}.`,
   source: 'S-1',
+  took: null,
+  leaf: null,
   ...rest,
 });
+
+/** What main tells of a trace whose last events are these, all of which have happened unless `rest` says otherwise. */
+export const told = (events: readonly EventView[] = [], rest: Partial<TraceDelta> = {}): TraceDelta => {
+  const keep = rest.keep ?? 0;
+  const count = rest.count ?? (events.at(-1)?.n ?? keep - 1) + 1;
+  const fresh = events.filter(({ n }) => n >= keep);
+  const from = rest.from ?? Math.min(events[0]?.n ?? keep, keep);
+  return {
+    keep,
+    count,
+    known: Math.max(count, keep),
+    from,
+    lastAction: events.findLast(({ type }) => type === 'action')?.n ?? from,
+    events: [...events],
+    rows: Int32Array.from(fresh, ({ n }) => n),
+    actions: {
+      keep: 0,
+      moments: Int32Array.from(
+        fresh.filter(({ type }) => type === 'action'),
+        ({ moment }) => moment,
+      ),
+    },
+    names: [...new Set(fresh.map(({ name }) => name))],
+    ...rest,
+  };
+};
 
 export const delta = (rest: Partial<MachineDelta> = {}): MachineDelta => ({
   changed: [],
   threads: [thread('vmm'), thread('td.vcpu0')],
   locks: [],
-  keep: 0,
-  events: [],
+  trace: told(),
   moment: 0,
   last: 0,
   outcome: null,
@@ -51,7 +86,7 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
     width: 8,
     names: [],
   });
-  const { keep: _keep, changed: _changed, ...now } = delta();
+  const { changed: _changed, ...now } = delta();
   const standing = (id: string) => ({
     id,
     state: 'open' as const,
@@ -103,13 +138,13 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
     },
     machine: {
       ...now,
-      events: [],
       fields: [field('td.vcpu0.mp_state'), field('last.return')],
       values: ['RUNNABLE', '0'],
       hash: '0'.repeat(16),
     },
     other: null,
     notebook: [],
+    filter: TRACE_LOOK.filter,
     sandbox: null,
     actions: [],
     vms: [{ name: 'td', vcpus: 1 }],

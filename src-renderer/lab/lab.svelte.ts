@@ -1,5 +1,5 @@
 import type { DiagramView, InputReply, NotebookLine, SessionView } from '../../src-lab/view';
-import type { Aids, Params } from '../../src-main/contract';
+import type { Aids, Params, Reply, TraceFilter } from '../../src-main/contract';
 import { SvelteMap } from 'svelte/reactivity';
 import { Ordering } from '../guide/ordering.svelte';
 import { Script } from '../guide/script.svelte';
@@ -9,7 +9,7 @@ import { Stops, type Found, type Hit, type Question } from '../stops/stops.svelt
 import { Console } from '../timeline/console.svelte';
 import type { Vocabulary } from '../timeline/command';
 import { momentsOf, nextOf } from './compare';
-import { MachineState } from './machine.svelte';
+import { MachineState, type ReadEvents } from './machine.svelte';
 
 export type Input = Params<'lab.input'>['input'];
 export type LabDoc = SessionView['lab'];
@@ -22,6 +22,11 @@ export type Send = (session: string, input: Input) => Promise<InputReply | null>
 /** How a lab is dealt with by whoever holds it. */
 export interface Outside {
   readonly send: Send;
+  /** Shows another moment without going there; null when that failed and the learner was told. */
+  readonly peek: (session: string, moment: number) => Promise<InputReply | null>;
+  /** Chooses which events have rows; null when that failed and the learner was told. */
+  readonly filter: (session: string, filter: TraceFilter) => Promise<Reply<'trace.filter'> | null>;
+  readonly events: (session: string, ...asked: Parameters<ReadEvents>) => ReturnType<ReadEvents>;
   /** Asks about the session, which stays as it is; null when that failed and the learner was told. */
   readonly ask: (session: string, question: Question) => Promise<Found | null>;
   /** The learner's own stops, watches and pins, and how they are changed. */
@@ -64,8 +69,12 @@ export class LabState {
   refused: Refused | null = $state.raw(null);
   /** Thread that `step` means; follows who acted last until the learner chooses one. */
   #chosen: string | null = $state(null);
-  /** Event of the trace that is marked. */
-  event: number | null = $state(null);
+  /** Which events the trace shows, as chosen last; and which ones its rows are, until those follow. */
+  filter: TraceFilter = $state.raw()!;
+  filtered: TraceFilter = $state.raw()!;
+  /** The moment to which the machine is under way; null: it is where it was asked to be. */
+  heading: number | null = $state(null);
+  #event: number | null = $state(null);
   /** State path that the inspector explains. */
   path: string | null = $state(null);
   stageAsTable = $state(false);
@@ -80,8 +89,11 @@ export class LabState {
   readonly #orderings = new Map<string, Ordering>();
   readonly #scripts = new Map<string, Script>();
   readonly #outside: Outside;
-  #wanted: number | null = null;
+  #wanted: { readonly moment: number; readonly stays: boolean } | null = null;
   #jumping = false;
+  /** Whether a moment is shown to which no input has gone. */
+  #peeking = false;
+  #filtering = false;
 
   constructor(view: SessionView, outside: Outside) {
     this.session = view.session;
@@ -90,6 +102,7 @@ export class LabState {
     this.vms = view.vms;
     this.sandbox = view.sandbox;
     this.#outside = outside;
+    this.filter = view.filter;
     this.stops = new Stops(() => ({
       machine: this.machine,
       aids: outside.aids,
@@ -113,13 +126,26 @@ export class LabState {
   restore(view: SessionView): void {
     this.other = null;
     this.progress = view.progress;
-    this.machine = new MachineState(view.machine);
-    this.#showOther(view.other, false);
+    const read: ReadEvents = (...asked) => this.#outside.events(this.session, ...asked);
+    this.machine = new MachineState(view.machine, read);
+    this.#showOther(view.other);
+    this.filtered = view.filter;
+    this.#peeking = false;
+    void this.show(this.filter);
     this.notebook = view.notebook;
     this.inputs = view.inputs;
     this.refused = null;
     this.event = null;
     this.stops.restart();
+  }
+
+  /** Event of the trace that is marked. */
+  get event(): number | null {
+    return this.#event;
+  }
+  set event(n: number | null) {
+    this.#event = n;
+    if (n !== null) void this.machine.fetch(n);
   }
 
   get vocabulary(): Vocabulary {
@@ -207,15 +233,8 @@ export class LabState {
     const branches = moment < last || ['reset', 'goto', 'arrange', 'answer', 'look'].includes(input.kind);
     const reply = await this.#outside.send(this.session, this.#withStops(this.#addressed(input)));
     if (reply === null) return false;
-    this.progress = reply.progress;
-    this.inputs = reply.inputs;
-    const staysOnLine = input.kind === 'jump' || input.kind === 'look' || !reply.accepted;
-    const viewed = reply.machine.compare?.viewed ?? 'a';
-    if (viewed !== this.viewed && this.other !== null)
-      [this.machine, this.other] = [this.other, this.machine];
-    this.machine.apply(reply.machine, staysOnLine);
-    this.#showOther(reply.other, staysOnLine);
-    this.notebook = [...this.notebook.slice(0, reply.notebook.keep), ...reply.notebook.lines];
+    this.#peeking = false;
+    this.#take(reply);
     if (!reply.accepted) {
       this.#refuse(command, reply.refused ?? 'This is not possible now.');
       return false;
@@ -227,6 +246,18 @@ export class LabState {
     this.stops.moved(reply.halted, input.kind === 'jump' ? 'jump' : branches ? 'branch' : 'more');
     this.#outside.say(reply.halted === null ? this.#sentence(input) : sayHalt(reply.halted));
     return true;
+  }
+
+  #take({ progress, inputs, machine, other, notebook }: InputReply): void {
+    this.progress = progress;
+    this.inputs = inputs;
+    const viewed = machine.compare?.viewed ?? 'a';
+    if (viewed !== this.viewed && this.other !== null)
+      [this.machine, this.other] = [this.other, this.machine];
+    this.machine.apply(machine);
+    this.#showOther(other);
+    if (notebook.keep < this.notebook.length || notebook.lines.length > 0)
+      this.notebook = [...this.notebook.slice(0, notebook.keep), ...notebook.lines];
   }
 
   /** What makes threads go on carries the stops that are on, so that a replay halts where it halted. */
@@ -286,10 +317,10 @@ export class LabState {
     return nextOf(momentsOf(compare.viewed, compare.differences, this.notebook), moment);
   }
 
-  #showOther(delta: InputReply['other'], staysOnLine: boolean): void {
+  #showOther(delta: InputReply['other']): void {
     if (delta === null) this.other = null;
     else if (this.other === null) this.other = this.machine.first(delta);
-    else this.other.apply(delta, staysOnLine);
+    else this.other.apply(delta);
   }
 
   /** In a sandbox that compares, what is done may be meant for one machine. */
@@ -345,24 +376,62 @@ export class LabState {
     return this.send({ kind: 'look', at }, `look ${at}`);
   }
 
-  /** Shows another moment. Calls that come while one is under way wait, and only the last of them is made. */
+  /** Goes to another moment. Calls that come while one is under way wait, and only the last of them is made. */
   async jump(moment: number): Promise<void> {
-    this.#wanted = Math.max(0, Math.min(this.machine.last, moment));
+    await this.#head(moment, true);
+  }
+
+  /** Shows another moment while the learner looks for one: no input, so `jump` follows where they find it. As `jump`. */
+  async peek(moment: number): Promise<void> {
+    await this.#head(moment, false);
+  }
+
+  async #head(moment: number, stays: boolean): Promise<void> {
+    this.heading = Math.max(0, Math.min(this.machine.last, moment));
+    this.#wanted = { moment: this.heading, stays };
     if (this.#jumping) return;
     this.#jumping = true;
     while (this.#wanted !== null) {
-      const to: number = this.#wanted;
+      const { moment: to, stays: isInput }: { moment: number; stays: boolean } = this.#wanted;
       this.#wanted = null;
-      if (to !== this.machine.moment) await this.send({ kind: 'jump', moment: to }, `jump ${to}`);
+      if (to === this.machine.moment && !(isInput && this.#peeking)) continue;
+      if (isInput) await this.send({ kind: 'jump', moment: to }, `jump ${to}`);
+      else await this.#look(to);
     }
     this.#jumping = false;
+    this.heading = null;
+  }
+
+  async #look(moment: number): Promise<void> {
+    const reply = await this.#outside.peek(this.session, moment);
+    if (reply === null) return;
+    this.#peeking = true;
+    this.#take(reply);
+    this.stops.moved(null, 'jump');
+  }
+
+  /** Chooses which events the trace shows. Calls that come while one is under way wait, and only the last of them is made. */
+  async show(filter: TraceFilter): Promise<void> {
+    this.filter = filter;
+    if (this.#filtering) return;
+    this.#filtering = true;
+    while (!isSame(this.filter, this.filtered)) {
+      const wanted = this.filter;
+      const rows = await this.#outside.filter(this.session, wanted);
+      if (rows === null) this.filter = this.filtered;
+      else {
+        for (const one of [this.machine, this.other]) one?.filtered(rows[one.on === 'a' ? 0 : 1]!);
+        this.filtered = wanted;
+      }
+    }
+    this.#filtering = false;
   }
 
   /** Shows the moment at which an event has happened, and marks it in the trace. */
   async showEvent(event: number | null, moment: number | null, on?: 'a' | 'b'): Promise<void> {
     const { compare } = this.machine;
     if (on !== undefined && compare !== null && compare.viewed !== on) await this.look(on);
-    const to = moment ?? (event === null ? undefined : this.machine.event(event)?.moment);
+    const to = moment ?? (event === null ? undefined : (await this.machine.fetch(event))?.moment);
     if (to !== undefined) await this.jump(to);
     this.event = event;
     this.region = 'timeline';
@@ -395,6 +464,10 @@ export class LabState {
         return '';
     }
   }
+}
+
+function isSame(filter: TraceFilter, other: TraceFilter): boolean {
+  return JSON.stringify(filter) === JSON.stringify(other);
 }
 
 /** A halt in one sentence; of a comparison with the machine that halted. */

@@ -1,18 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import { NO_AIDS } from '../../src-main/contract';
 import type { InputReply } from '../../src-lab/view';
-import { delta, event, reply, sessionView, thread } from '../testing';
+import { delta, event, reply, sessionView, thread, told } from '../testing';
 import { LabState, type Input } from './lab.svelte';
 
 interface Desk {
   readonly lab: LabState;
-  readonly sent: Input[];
+  readonly sent: (Input | { readonly peek: number })[];
   readonly said: string[];
+  readonly filtered: string[];
 }
 /** A lab whose inputs are answered by `answer`; null is a call that failed. */
 function lab(answer: (input: Input) => Partial<InputReply> | null = () => ({}), view = sessionView()): Desk {
-  const sent: Input[] = [];
+  const sent: Desk['sent'] = [];
   const said: string[] = [];
+  const filtered: string[] = [];
   const state = new LabState(view, {
     say: (sentence) => said.push(sentence),
     ask: async () => null,
@@ -23,8 +25,14 @@ function lab(answer: (input: Input) => Partial<InputReply> | null = () => ({}), 
       const given = answer(input);
       return given === null ? null : reply(view, given);
     },
+    peek: async (_, moment) => {
+      sent.push({ peek: moment });
+      return reply(view, answer({ kind: 'jump', moment }) ?? {});
+    },
+    filter: async (_, filter) => (filtered.push(filter.text), [Int32Array.of(filtered.length)]),
+    events: async () => [],
   });
-  return { lab: state, sent, said };
+  return { lab: state, sent, said, filtered };
 }
 
 describe('inputs', () => {
@@ -82,6 +90,19 @@ describe('scrubbing', () => {
     expect(state.machine.moment).toBe(40);
   });
 
+  test('shows moments on the way without going there; only where the learner stops becomes an input', async () => {
+    const { lab: state, sent } = lab(toMoment, far);
+    const first = state.peek(10);
+    for (const moment of [20, 30]) void state.peek(moment);
+    expect([state.heading, state.machine.moment]).toEqual([30, 0]);
+    await first;
+    expect([state.heading, state.machine.moment]).toEqual([null, 30]);
+    await state.jump(30);
+    expect(sent).toEqual([{ peek: 10 }, { peek: 30 }, { kind: 'jump', moment: 30 }]);
+    await state.jump(30);
+    expect(sent).toHaveLength(3);
+  });
+
   test('stays within the line of history', async () => {
     const { lab: state, sent } = lab(toMoment, far);
     await state.jump(-5);
@@ -97,12 +118,32 @@ describe('scrubbing', () => {
   });
 });
 
+describe('the filter of the trace', () => {
+  const words = (text: string) => ({ ...sessionView().filter, text });
+
+  test('is asked for one at a time, and of those that waited only the last; rows say which one they are of', async () => {
+    const { lab: state, filtered } = lab();
+    const first = state.show(words('k'));
+    for (const text of ['kv', 'kvm']) void state.show(words(text));
+    expect([state.filter.text, state.filtered.text]).toEqual(['kvm', '']);
+    await first;
+    expect([filtered, state.filtered.text, state.machine.rows.at(0)]).toEqual([['k', 'kvm'], 'kvm', 2]);
+  });
+
+  test('is asked for anew when the session comes back with another', async () => {
+    const { lab: state, filtered } = lab();
+    await state.show(words('exit'));
+    state.restore(sessionView());
+    await expect.poll(() => filtered).toEqual(['exit', 'exit']);
+  });
+});
+
 describe('the chosen thread', () => {
   const threads = [thread('vmm'), thread('td.vcpu0')];
 
   test('follows who acted last until one is chosen', async () => {
     const { lab: state } = lab(() => ({
-      machine: delta({ threads, events: [event(0, { thread: 'td.vcpu0' })], moment: 1, last: 1 }),
+      machine: delta({ threads, trace: told([event(0, { thread: 'td.vcpu0' })]), moment: 1, last: 1 }),
     }));
     expect(state.thread?.name).toBe('vmm');
     await state.run();

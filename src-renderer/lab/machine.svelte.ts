@@ -6,7 +6,10 @@ import type {
   MachineView,
   OutcomeView,
   ThreadView,
+  TraceDelta,
 } from '../../src-lab/view';
+import { MAX_EVENTS_ASKED } from '../../src-main/contract';
+import { Ascending } from './ascending';
 
 /** Marks that come with every world switch: they say how things travel, not what came of them. */
 const TRAFFIC: ReadonlySet<string> = new Set([
@@ -26,9 +29,15 @@ const RANK: Readonly<Record<EventView['type'], number>> = {
   call: 0,
 };
 const NOTHING: ReadonlySet<number> = new Set();
+/** Events that are kept beside those at hand: what was looked at last. */
+const KEPT = 8_000;
+
+/** Asks main for events of a machine; null when that failed. */
+export type ReadEvents = (on: 'a' | 'b', events: number[]) => Promise<EventView[] | null>;
 
 /**
- * The machine as the screen knows it: always what main said last. Values travel by index, events in order.
+ * The machine as the screen knows it: always what main said last. Values travel by index. Of the trace, numbers are known
+ * and the events that belong to the moment shown; others are asked for when they are looked at.
  *
  * After a jump back, events that are known but have not happened yet at the moment shown stay known: from `count` up to
  * `known`. They go when history is left there and a new line begins.
@@ -50,92 +59,168 @@ export class MachineState {
   count = $state(0);
   /** Events known, those to come included. */
   known = $state(0);
+  /** The newest action's event, or the first at hand when it is further back; 0 when nothing was done yet. */
+  lastAction = $state(0);
+  /** First of the events that are at hand up to `count`, without asking. */
+  from = $state(0);
+  /** Numbers of the known events that pass the filter. */
+  rows = $state.raw(new Ascending());
+  /** Moments at which actions began. */
+  actions = $state.raw(new Ascending());
+  /** Names of events that the machine has had, on whatever line of history, each once. */
+  names: readonly string[] = $state.raw([]);
   /** Grows whenever a known event was replaced by another: whoever keeps a digest of the trace starts anew. */
   generation = $state(0);
-  /** By `n`. Of a very long trace main sends only the end: then the beginning is missing here. */
-  readonly #events: (EventView | undefined)[] = [];
+  /** Events at hand, by number. */
+  #near: ReadonlyMap<number, EventView> = $state.raw(new Map());
+  /** Others that were looked at, by number, the latest last. */
+  readonly #far = new Map<number, EventView>();
+  /** Grows whenever something came to `#far`. */
+  #came = $state(0);
+  /** Events that are to be asked for next. */
+  #wanted: readonly number[] | null = null;
+  #asking = false;
   readonly #indexOf: ReadonlyMap<string, number>;
+  readonly #read: ReadEvents;
 
-  constructor(view: MachineView) {
+  /** @param on - which one of a comparison it is; `a` where there is only one. */
+  constructor(
+    view: MachineView,
+    read: ReadEvents,
+    readonly on: 'a' | 'b' = view.compare?.viewed ?? 'a',
+  ) {
+    this.#read = read;
     this.fields = view.fields;
     this.#indexOf = new Map(view.fields.map(({ path }, i) => [path, i]));
     this.values = view.values;
-    this.threads = view.threads;
-    this.locks = view.locks;
-    for (const event of view.events) this.#events[event.n] = event;
-    this.moment = view.moment;
-    this.last = view.last;
-    this.outcome = view.outcome;
-    this.compare = view.compare;
-    this.count = this.known = this.#events.length;
+    this.#takeOver(view);
   }
 
-  /** A machine of the same fields, as it is told from nothing: to who sees it first nothing has changed. */
-  first(delta: MachineDelta): MachineState {
-    const machine = new MachineState({
-      fields: [...this.fields],
-      values: this.fields.map(() => ''),
-      threads: [],
-      locks: [],
-      events: [],
-      moment: 0,
-      last: 0,
-      outcome: null,
-      hash: '',
-      compare: null,
-    });
-    machine.apply(delta, false);
-    machine.changed = NOTHING;
-    return machine;
+  /** The other machine of a comparison, as it is told from nothing: to who sees it first nothing has changed. */
+  first({ changed, ...now }: MachineDelta): MachineState {
+    const values = this.fields.map(() => '');
+    for (const [i, value] of changed) values[i] = value;
+    const view = { ...now, fields: [...this.fields], values, hash: '' };
+    return new MachineState(view, this.#read, this.on === 'a' ? 'b' : 'a');
   }
 
-  /**
-   * Takes over what an input changed.
-   *
-   * @param staysOnLine - the input was a jump: events beyond the moment shown are still to come.
-   */
-  apply(delta: MachineDelta, staysOnLine: boolean): void {
+  /** Takes over what an input changed. */
+  apply(delta: MachineDelta): void {
+    const { trace, moment, last, changed } = delta;
     const isStill =
-      delta.events.length === 0 &&
-      delta.keep === this.count &&
-      delta.moment === this.moment &&
-      delta.last === this.last;
-    if (delta.changed.length > 0) {
+      moment === this.moment &&
+      last === this.last &&
+      trace.count === this.count &&
+      trace.known === this.known &&
+      trace.keep === this.known;
+    if (changed.length > 0) {
       const values = [...this.values];
-      for (const [i, value] of delta.changed) values[i] = value;
+      for (const [i, value] of changed) values[i] = value;
       this.values = values;
     }
-    if (!isStill || delta.changed.length > 0) {
-      this.changed = delta.changed.length === 0 ? NOTHING : new Set(delta.changed.map(([i]) => i));
+    if (!isStill || changed.length > 0) {
+      this.changed = changed.length === 0 ? NOTHING : new Set(changed.map(([i]) => i));
     }
-    this.threads = delta.threads;
-    this.locks = delta.locks;
-    this.moment = delta.moment;
-    this.last = delta.last;
-    this.outcome = delta.outcome;
-    this.compare = delta.compare;
-    if (isStill) return;
-    const count = delta.events.length === 0 ? delta.keep : delta.events.at(-1)!.n + 1;
-    if (!staysOnLine && delta.keep < this.known) this.generation += 1;
-    if (!staysOnLine) this.#events.length = delta.keep;
-    for (const event of delta.events) this.#events[event.n] = event;
+    this.#takeOver(delta);
+  }
+
+  #takeOver({ threads, locks, moment, last, outcome, compare, trace }: MachineView | MachineDelta): void {
+    this.threads = threads;
+    this.locks = locks;
+    this.moment = moment;
+    this.last = last;
+    this.outcome = outcome;
+    this.compare = compare;
+    this.#grow(trace);
+  }
+
+  #grow({ keep, count, known, lastAction, from, events, rows, actions, names }: TraceDelta): void {
+    if (keep < this.known) {
+      this.generation += 1;
+      for (const n of this.#far.keys()) if (n >= keep) this.#far.delete(n);
+    }
+    for (const [n, event] of this.#near) if (n < keep) this.#keep(event);
+    // It may have got its return.
+    if (known > keep && this.#far.get(keep - 1)?.type === 'call') this.#far.delete(keep - 1);
+    for (const event of events) this.#keep(event);
+    const near = new Map<number, EventView>();
+    for (let n = from; n < count; n++) {
+      const event = this.#far.get(n);
+      if (event !== undefined) near.set(n, event);
+    }
+    this.#near = near;
+    this.#forget();
+    if (keep < this.known || rows.length > 0) this.rows = this.rows.followedBy(this.rows.indexOf(keep), rows);
+    if (actions.keep < this.actions.length || actions.moments.length > 0)
+      this.actions = this.actions.followedBy(actions.keep, actions.moments);
+    if (keep === 0 || names.length > 0) this.names = [...(keep === 0 ? [] : this.names), ...names].sort();
     this.count = count;
-    this.known = this.#events.length;
+    this.known = known;
+    this.lastAction = lastAction;
+    this.from = from;
+    this.#came += 1;
   }
 
-  /** The n-th event; undefined outside 0 to `known - 1`, and where main sent only the end of a very long trace. */
+  /** Another filter: the numbers of all events that pass it. */
+  filtered(rows: Int32Array): void {
+    this.rows = new Ascending(rows);
+  }
+
+  /** The n-th event; undefined outside 0 to `known - 1`, and when it has to be asked for. */
   event(n: number): EventView | undefined {
-    void this.generation;
-    void this.known;
-    return this.#events[n];
+    if (n >= this.from && n < this.count) return this.#near.get(n);
+    void this.#came;
+    return this.#far.get(n);
   }
 
-  /** Names of the events that are known, each once. */
-  readonly names: readonly string[] = $derived.by(() => {
-    void this.known;
-    void this.generation;
-    return [...new Set(this.#events.map((event) => event?.name ?? ''))].filter((name) => name !== '').sort();
-  });
+  /** Looks at events: those that are not here are asked for. Of calls that come meanwhile only the last one counts. */
+  look(events: readonly number[]): void {
+    for (const n of events) {
+      const event = this.#far.get(n);
+      if (event !== undefined) this.#keep(event);
+    }
+    this.#wanted = events;
+    if (!this.#asking) void this.#ask();
+  }
+
+  /** The n-th event, asked for when it is not here; undefined outside 0 to `known - 1`. */
+  async fetch(n: number): Promise<EventView | undefined> {
+    if (!this.#isHere(n) && n >= 0 && n < this.known) this.#come(await this.#read(this.on, [n]));
+    return this.#near.get(n) ?? this.#far.get(n);
+  }
+
+  #isHere(n: number): boolean {
+    return this.#near.has(n) || this.#far.has(n);
+  }
+
+  async #ask(): Promise<void> {
+    this.#asking = true;
+    while (this.#wanted !== null) {
+      const events: number[] = this.#wanted.filter((n) => !this.#isHere(n)).slice(0, MAX_EVENTS_ASKED);
+      this.#wanted = null;
+      if (events.length > 0) this.#come(await this.#read(this.on, events));
+    }
+    this.#asking = false;
+  }
+
+  #come(events: readonly EventView[] | null): void {
+    for (const event of events ?? []) this.#keep(event);
+    this.#forget();
+    this.#came += 1;
+  }
+
+  #keep(event: EventView): void {
+    this.#far.delete(event.n);
+    this.#far.set(event.n, event);
+  }
+
+  /** Forgets what was not looked at for longest. */
+  #forget(): void {
+    for (const n of this.#far.keys()) {
+      if (this.#far.size <= KEPT) break;
+      this.#far.delete(n);
+    }
+  }
 
   /** The value of the field at `path`; undefined when the platform has none. */
   value(path: string): string | undefined {
@@ -148,16 +233,6 @@ export class MachineState {
     const i = this.#indexOf.get(path);
     return i !== undefined && this.changed.has(i);
   }
-
-  /** Index of the newest action's event; 0 when nothing was done yet. */
-  readonly lastAction: number = $derived.by(() => {
-    for (let n = this.count - 1; n >= 0; n--) {
-      const event = this.event(n);
-      if (event === undefined) return n + 1;
-      if (event.type === 'action') return n;
-    }
-    return 0;
-  });
 
   /**
    * What is worth a sentence: what happened at the moment shown; where nothing did, the newest mark since the newest

@@ -74,7 +74,7 @@ export class Motion {
     if (before?.machine !== machine || Math.abs(before.width - width) > 1 || !moves(place)) return;
 
     // Backwards there is no way to tell of: everything goes straight to where it was.
-    const from = count >= before.count ? before.count : Number.POSITIVE_INFINITY;
+    const from = count >= before.count ? Math.max(before.count, machine.from) : Number.POSITIVE_INFINITY;
     const named = (attribute: string, name: string): Point | undefined => {
       const element = root.querySelector(`[${attribute}="${CSS.escape(name)}"]`);
       return element === null ? undefined : where(element);

@@ -42,6 +42,8 @@ const event = (n: number, rest: Partial<EventView>): EventView => ({
   text: '',
   say: '',
   source: '',
+  took: null,
+  leaf: null,
   ...rest,
 });
 

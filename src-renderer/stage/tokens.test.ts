@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { act, jump, Learner } from '../../src-lab/testing/play';
 import { tinyLab } from '../../src-lab/testing/tiny';
+import { eventView } from '../../src-lab/trace';
 import { stageOf, type Column, type Seen } from './stage';
 
 /** Its first situation has both guests executing. */
@@ -22,7 +23,7 @@ class Running extends Learner {
       locks: [],
       count: trace.count,
       lastAction,
-      event: (n) => trace.event(n),
+      event: (n) => eventView(trace, n),
       value: (path) => {
         const leaf = layout.find(path);
         return leaf === null ? undefined : machine.show(leaf);

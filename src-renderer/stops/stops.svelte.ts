@@ -203,7 +203,7 @@ export class Stops {
    */
   async cause(n: number | null): Promise<boolean> {
     const { ask, machine } = this.#ground();
-    const event = n === null ? undefined : machine.event(n);
+    const event = n === null ? undefined : await machine.fetch(n);
     if (event === undefined)
       return this.#refuse('cause', 'Mark an event of the trace first, or name one: cause 12.');
     const found = await ask({ ask: 'cause', event: event.n, moment: event.moment });

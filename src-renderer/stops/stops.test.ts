@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { NO_AIDS, type Aids } from '../../src-main/contract';
 import { LabState, type Input } from '../lab/lab.svelte';
-import { delta, event, reply, sessionView, thread } from '../testing';
+import { delta, event, reply, sessionView, thread, told } from '../testing';
 import type { Found, Hit, Question } from './stops.svelte';
 
 const hit = (moment: number): Hit => ({
@@ -17,7 +17,13 @@ const onExit: Aids = { ...NO_AIDS, stops: [{ stop: { event: { event: 'kvm_exit' 
 function desk(given: Aids, moments: readonly number[], enabled = false) {
   const view = sessionView();
   const events = Array.from({ length: 100 }, (_, n) => event(n));
-  const machine = { ...view.machine, moment: 50, last: 100, events, threads: [thread('vmm', { enabled })] };
+  const machine = {
+    ...view.machine,
+    moment: 50,
+    last: 100,
+    trace: told(events),
+    threads: [thread('vmm', { enabled })],
+  };
   const asked: Question[] = [];
   const sent: Input[] = [];
   const said: string[] = [];
@@ -46,9 +52,12 @@ function desk(given: Aids, moments: readonly number[], enabled = false) {
     send: async (_, input) => {
       sent.push(input);
       const at = input.kind === 'jump' ? input.moment : 101;
-      const now = delta({ moment: at, last: Math.max(100, at), keep: Math.min(at, 100), threads: machine.threads });
+      const now = delta({ moment: at, last: Math.max(100, at), trace: told([], { keep: 100 }), threads: machine.threads });
       return reply(view, { machine: now, halted: input.kind === 'run' ? hit(101) : null });
     },
+    peek: async () => null,
+    filter: async () => null,
+    events: async () => null,
   }); // prettier-ignore
   return { lab, asked, sent, said, aids: () => aids };
 }

@@ -2,13 +2,14 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { TraceEvent } from '../machine/trace';
 import { bothRunning } from '../testing/bench';
-import { graphText } from './graph';
-import { perfettoTrace } from './perfetto';
-import { traceText } from './text';
+import { traceFile, tracePieces } from './file';
+import type { TraceFormat } from './format';
 
 /** Traces that other programs read say what the trace says. */
 
+const ABOUT = { cpus: 5, title: 'A test', simulator: '1' };
 let events: TraceEvent[];
+const file = (format: TraceFormat, of: Iterable<TraceEvent> = events): string => traceFile(format, of, ABOUT);
 beforeAll(() => {
   const bench = bothRunning();
   bench.does({ guest: 'SVR', vm: 'td', vcpu: 1 });
@@ -23,7 +24,7 @@ describe('text, in the style of trace-cmd report', () => {
   const LINE = /^ *(\S+)-(\d+) \[(\d{3})\] +(\d+\.\d{9}): (\w+):(?: +(.*))?$/;
 
   test('every line is thread-pid [cpu] seconds: event: arguments; none is missing, none added, in order', () => {
-    const [head, ...lines] = traceText(events, 5).trimEnd().split('\n');
+    const [head, ...lines] = file('text').trimEnd().split('\n');
     expect(head).toBe('cpus=5');
     const told = events.filter(({ type }) => type !== 'call' && type !== 'return');
     const read = lines.map((line) => {
@@ -43,7 +44,7 @@ describe('text, in the style of trace-cmd report', () => {
   });
 
   test("TRC-1: kernel tracepoints have the kernel's names and arguments", () => {
-    const text = traceText(events, 5);
+    const text = file('text');
     expect(text).toMatch(/kvm_msi_set_irq: +dst 1 vec 49 \(Fixed\|physical\|edge\)/);
     expect(text).toMatch(/kvm_userspace_exit: +reason restart \(-EINTR\)/);
     expect(text.split('\n').every((line) => line === line.trimEnd())).toBe(true);
@@ -51,7 +52,7 @@ describe('text, in the style of trace-cmd report', () => {
 });
 
 describe('graph, as the function_graph tracer prints it', () => {
-  const body = (): string[] => graphText(events).trimEnd().split('\n').slice(4);
+  const body = (): string[] => file('graph').trimEnd().split('\n').slice(4);
   const LINE = /^ *(\d+\.\d{6}) \| +(\d+)\) +(\S+)-\d+ +\| +(?:([\d.]+) us)? *\| {2}( *)(.*)$/;
   const read = (): { thread: string; took: string | undefined; depth: number; text: string }[] =>
     body().map((line) => {
@@ -90,7 +91,7 @@ describe('graph, as the function_graph tracer prints it', () => {
   test('calls that the model gave up are closed', () => {
     const [call] = events.filter(({ type, depth }) => type === 'call' && depth === 0);
     const given = { ...call!, n: call!.n + 1 };
-    expect(graphText([call!, given])).toContain(`} /* ${call!.name} given up */`);
+    expect(file('graph', [call!, given])).toContain(`} /* ${call!.name} given up */`);
   });
 });
 
@@ -121,17 +122,16 @@ const TraceFile = z.strictObject({
 });
 
 describe('perfetto, the Chrome trace-event format', () => {
-  const file = (): z.infer<typeof TraceFile> =>
-    TraceFile.parse(JSON.parse(JSON.stringify(perfettoTrace(events, { title: 'A test' }))));
+  const read = (): z.infer<typeof TraceFile> => TraceFile.parse(JSON.parse(file('perfetto')));
 
   test('the file has the published shape', () => {
-    expect(file().traceEvents.length).toBeGreaterThan(events.length);
-    expect(file().otherData).toEqual({ title: 'A test' });
+    expect(read().traceEvents.length).toBeGreaterThan(events.length);
+    expect(read().otherData).toEqual({ title: 'A test', simulator: '1' });
   });
 
   test('every thread is named once, before its first event', () => {
     const named = new Set<number>();
-    for (const event of file().traceEvents) {
+    for (const event of read().traceEvents) {
       if (event.ph !== 'M') expect(named).toContain(event.tid);
       else if (event.name === 'thread_name') {
         expect(named).not.toContain(event.tid);
@@ -143,7 +143,7 @@ describe('perfetto, the Chrome trace-event format', () => {
   test('time never goes back; a slice ends on the thread on which it began, innermost first', () => {
     const open = new Map<number, string[]>();
     let last = 0;
-    for (const event of file().traceEvents) {
+    for (const event of read().traceEvents) {
       if (event.ph === 'M') continue;
       expect(event.ts).toBeGreaterThanOrEqual(last);
       last = event.ts;
@@ -155,7 +155,7 @@ describe('perfetto, the Chrome trace-event format', () => {
   });
 
   test('nothing of the trace is missing', () => {
-    const { traceEvents } = file();
+    const { traceEvents } = read();
     const counted = (ph: string): number => traceEvents.filter((event) => event.ph === ph).length;
     const of = (...types: string[]): number => events.filter(({ type }) => types.includes(type)).length;
     expect([counted('B'), counted('E'), counted('i')]).toEqual([
@@ -165,3 +165,14 @@ describe('perfetto, the Chrome trace-event format', () => {
     ]);
   });
 });
+
+test.each(['text', 'graph', 'perfetto'] as const)(
+  'a long trace is written in pieces that make the same file: %s',
+  (format) => {
+    const many = Array.from({ length: 60 }, () => events).flat();
+    const pieces = [...tracePieces(format, many, ABOUT)];
+    expect(pieces.length).toBeGreaterThan(2);
+    expect(pieces.at(-1)!.events).toBe(many.length);
+    expect(pieces.map(({ text }) => text).join('')).toBe(file(format, many));
+  },
+);

@@ -10,45 +10,49 @@ const HEAD = [
 ];
 
 /**
- * A trace as the kernel's function_graph tracer prints it, with absolute time, thread and return value. A function that
- * calls nothing takes one line; tracepoints and marks stand as comments where they happened.
+ * A trace as the kernel's function_graph tracer prints it, line by line, with absolute time, thread and return value. A
+ * function that calls nothing takes one line; tracepoints and marks stand as comments where they happened.
  */
-export function graphText(events: Iterable<TraceEvent>): string {
-  const lines = [...HEAD];
+export function* graphText(events: Iterable<TraceEvent>): Generator<string, undefined> {
+  yield `${HEAD.join('\n')}\n`;
   const calls = new Calls();
-  const list = [...events];
-  for (let i = 0; i < list.length; i++) {
-    const event = list[i]!;
-    for (const call of calls.givenUp(event))
-      lines.push(line(event, '', call.depth, `} /* ${call.name} given up */`));
-    switch (event.type) {
-      case 'call': {
-        const next = list[i + 1];
-        if (next?.type === 'return' && next.thread === event.thread && next.depth === event.depth) {
-          lines.push(
-            line(event, duration(event, next), event.depth, `${event.name}(); /* = ${value(next)} */`),
-          );
-          i++;
-        } else {
-          calls.begin(event);
-          lines.push(line(event, '', event.depth, `${event.name}() {`));
-        }
-        break;
+  /** A call of which it is not known yet whether its return follows at once. */
+  let last: TraceEvent | null = null;
+  for (const event of events) {
+    if (last !== null) {
+      const call: TraceEvent = last;
+      last = null;
+      if (event.type === 'return' && event.thread === call.thread && event.depth === call.depth) {
+        yield line(call, duration(call, event), call.depth, `${call.name}(); /* = ${value(event)} */`);
+        continue;
       }
+      yield begin(call, calls);
+    }
+    for (const call of calls.givenUp(event))
+      yield line(event, '', call.depth, `} /* ${call.name} given up */`);
+    switch (event.type) {
+      case 'call':
+        last = event;
+        break;
       case 'return': {
         const call = calls.end(event);
         const end = call === null ? `} /* ${event.name} = ${value(event)} */` : `} /* = ${value(event)} */`;
-        lines.push(line(event, call === null ? '' : duration(call, event), event.depth, end));
+        yield line(event, call === null ? '' : duration(call, event), event.depth, end);
         break;
       }
       case 'action':
-        lines.push(line(event, '', 0, `/* ${event.name} ${event.text} */`));
+        yield line(event, '', 0, `/* ${event.name} ${event.text} */`);
         break;
       default:
-        lines.push(line(event, '', event.depth + 1, `/* ${event.name}: ${event.text} */`));
+        yield line(event, '', event.depth + 1, `/* ${event.name}: ${event.text} */`);
     }
   }
-  return `${lines.join('\n')}\n`;
+  if (last !== null) yield begin(last, calls);
+}
+
+function begin(call: TraceEvent, calls: Calls): string {
+  calls.begin(call);
+  return line(call, '', call.depth, `${call.name}() {`);
 }
 
 function value({ args }: TraceEvent): string {
@@ -63,5 +67,5 @@ function duration(from: TraceEvent, to: TraceEvent): string {
 function line(event: TraceEvent, took: string, depth: number, text: string): string {
   const time = (event.ns / 1e9).toFixed(6).padStart(12);
   const task = `${event.thread}-${pidOf(event)}`.padEnd(20);
-  return `${time} | ${String(event.cpu).padStart(3)})  ${task} | ${took.padStart(13)} |  ${'  '.repeat(depth)}${text}`;
+  return `${time} | ${String(event.cpu).padStart(3)})  ${task} | ${took.padStart(13)} |  ${'  '.repeat(depth)}${text}\n`;
 }
