@@ -6,9 +6,10 @@ import { interruptFigures } from './interrupts';
 import { gradebookFigures } from './gradebook';
 import { inputFigures } from './input';
 import { stageFigures } from './stage';
+import { traceFigures } from './trace';
 import type { Figure } from './ratio';
 
-/** `npm run bench [-- --json FILE] [--only engine|interrupts|app|stage|input|gradebook]`: prints every figure, and writes them when asked. */
+/** `npm run bench [-- --json FILE] [--only engine|interrupts|app|stage|input|trace|gradebook]`: prints every figure, and writes them when asked. */
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
 const wanted = (part: string): boolean => values.only === undefined || values.only === part;
@@ -19,6 +20,7 @@ if (wanted('gradebook')) figures.push(...gradebookFigures());
 if (wanted('app')) figures.push(...(await appFigures()));
 if (wanted('stage')) figures.push(...(await stageFigures()));
 if (wanted('input')) figures.push(...(await inputFigures()));
+if (wanted('trace')) figures.push(...(await traceFigures()));
 
 const width = Math.max(...figures.map((figure) => figure.name.length));
 for (const { name, value, unit, goal, met } of figures) {

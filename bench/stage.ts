@@ -47,7 +47,7 @@ const GUIDE = '# Watch {#watch}\n\nSend an interrupt to everybody.\n\n::checkpoi
 const COMMAND = 'guest ICR vm=td vcpu=0 shorthand=ALL delivery_mode=FIXED vector=0x31';
 
 /** Milliseconds between frames while `act` goes on. */
-async function framesDuring(page: Page, act: () => Promise<void>): Promise<number[]> {
+export async function framesDuring(page: Page, act: () => Promise<void>): Promise<number[]> {
   await page.evaluate(() => {
     const frames: number[] = [];
     let last: number | null = null;
