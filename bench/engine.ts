@@ -36,7 +36,7 @@ const spin = routine(
 /** Steps a machine of one routine, and a loop that makes the same changes by hand: program counter, time and all. */
 function steps(): Figure {
   const STEPS = 200_000;
-  const m = new Machine([{ name: 'loop', cpu: 0 }], [{ path: 'cell', record: cell }], 1024);
+  const m = new Machine([{ name: 'loop' }], [{ path: 'cell', record: cell }], 1024);
   const ref = m.placed[0]!;
   const fresh = m.bytes();
   const pc = thread.frames.at(m.threadRefs[0]!) + 2;
@@ -158,7 +158,7 @@ function travel(): Figure[] {
 
 /** Heap that two million steps leave behind, collected. Needs `--expose-gc`. */
 function allocation(): Figure {
-  const m = new Machine([{ name: 'loop', cpu: 0 }], [{ path: 'cell', record: cell }], 1024);
+  const m = new Machine([{ name: 'loop' }], [{ path: 'cell', record: cell }], 1024);
   m.begin(0, spin, m.placed[0]!);
   const stepMany = (count: number): void => {
     for (let i = 0; i < count; i++) {

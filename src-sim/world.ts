@@ -1,9 +1,9 @@
 import type { Layout, Placement, Ref } from './machine/layout';
-import { Machine, thread, type ThreadInfo } from './machine/machine';
+import { Machine, type ThreadInfo } from './machine/machine';
 import { kvm, kvm_vcpu, seam_fault, variant, variantRef, warned } from './kvm/kvm_host';
 import './kvm/ioctls';
 import { reply } from './kvm/reply';
-import { pcpu } from './platform/pcpu';
+import { pcpu, putOn } from './platform/pcpu';
 
 /** What a machine is built from: VM slots by name, and how many vCPUs each may have. */
 export interface Platform {
@@ -63,13 +63,13 @@ export function powerOn(platform: Platform, capacity?: number): World {
   );
   if (slots.length > MAX_VMS || vcpuPaths.length > MAX_VCPUS)
     throw new RangeError('the platform is too large');
-  const infos: ThreadInfo[] = ['vmm', ...vcpuPaths].map((name, cpu) => ({ name, cpu }));
+  const infos: ThreadInfo[] = ['vmm', ...vcpuPaths].map((name) => ({ name }));
   const placements: Placement[] = [
     { path: 'warned', record: warned },
     { path: 'reply', record: reply },
     { path: 'variant', record: variant },
     { path: 'seam_fault', record: seam_fault },
-    ...infos.map(({ cpu }) => ({ path: `cpu${cpu}`, record: pcpu })),
+    ...infos.map((_, cpu) => ({ path: `cpu${cpu}`, record: pcpu })),
     ...slots.map(([name]) => ({ path: name, record: kvm })),
     ...vcpuPaths.map((path) => ({ path, record: kvm_vcpu })),
   ];
@@ -86,8 +86,7 @@ export function powerOn(platform: Platform, capacity?: number): World {
   m.cpus = cpus;
   cpus.forEach((cpu, i) => {
     pcpu.index.set(m, cpu, i);
-    pcpu.thread.set(m, cpu, m.threadRefs[i]!);
-    thread.cpu.set(m, m.threadRefs[i]!, cpu);
+    putOn(m, m.threadRefs[i]!, cpu);
   });
   const vms = new Map<string, VmSlot>();
   let next = 0;

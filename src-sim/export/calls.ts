@@ -1,7 +1,14 @@
 import type { TraceEvent } from '../machine/trace';
 
-/** Process id that the trace gives to a thread: the real machine has one, the simulated one none. */
-export const pidOf = ({ cpu }: TraceEvent): number => 1000 + cpu;
+/** Process ids of threads: the real machine has them, the simulated one none. From 1000 on, as threads come up. */
+export class Tasks {
+  private readonly known = new Map<string, number>();
+  pidOf({ thread }: TraceEvent): number {
+    const known = this.known.get(thread) ?? 1000 + this.known.size;
+    this.known.set(thread, known);
+    return known;
+  }
+}
 
 /** Seconds since power-on with nine digits, as `trace-cmd report -t` prints them. */
 export function seconds(ns: number): string {

@@ -38,7 +38,7 @@ describe('text, in the style of trace-cmd report', () => {
         ns,
         name,
         text,
-        pid: String(1000 + cpu),
+        pid: String(1000 + cpu), // threads come up in the order of their CPUs
       })),
     );
   });

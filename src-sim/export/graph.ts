@@ -1,6 +1,6 @@
 import type { TraceEvent } from '../machine/trace';
 import { returnName } from '../machine/trace';
-import { Calls, pidOf } from './calls';
+import { Calls, Tasks } from './calls';
 
 const HEAD = [
   '# tracer: function_graph',
@@ -16,6 +16,7 @@ const HEAD = [
 export function* graphText(events: Iterable<TraceEvent>): Generator<string, undefined> {
   yield `${HEAD.join('\n')}\n`;
   const calls = new Calls();
+  const tasks = new Tasks();
   /** A call of which it is not known yet whether its return follows at once. */
   let last: TraceEvent | null = null;
   for (const event of events) {
@@ -23,13 +24,13 @@ export function* graphText(events: Iterable<TraceEvent>): Generator<string, unde
       const call: TraceEvent = last;
       last = null;
       if (event.type === 'return' && event.thread === call.thread && event.depth === call.depth) {
-        yield line(call, duration(call, event), call.depth, `${call.name}(); /* = ${value(event)} */`);
+        yield line(tasks, call, duration(call, event), call.depth, `${call.name}(); /* = ${value(event)} */`);
         continue;
       }
-      yield begin(call, calls);
+      yield begin(tasks, call, calls);
     }
     for (const call of calls.givenUp(event))
-      yield line(event, '', call.depth, `} /* ${call.name} given up */`);
+      yield line(tasks, event, '', call.depth, `} /* ${call.name} given up */`);
     switch (event.type) {
       case 'call':
         last = event;
@@ -37,22 +38,22 @@ export function* graphText(events: Iterable<TraceEvent>): Generator<string, unde
       case 'return': {
         const call = calls.end(event);
         const end = call === null ? `} /* ${event.name} = ${value(event)} */` : `} /* = ${value(event)} */`;
-        yield line(event, call === null ? '' : duration(call, event), event.depth, end);
+        yield line(tasks, event, call === null ? '' : duration(call, event), event.depth, end);
         break;
       }
       case 'action':
-        yield line(event, '', 0, `/* ${event.name} ${event.text} */`);
+        yield line(tasks, event, '', 0, `/* ${event.name} ${event.text} */`);
         break;
       default:
-        yield line(event, '', event.depth + 1, `/* ${event.name}: ${event.text} */`);
+        yield line(tasks, event, '', event.depth + 1, `/* ${event.name}: ${event.text} */`);
     }
   }
-  if (last !== null) yield begin(last, calls);
+  if (last !== null) yield begin(tasks, last, calls);
 }
 
-function begin(call: TraceEvent, calls: Calls): string {
+function begin(tasks: Tasks, call: TraceEvent, calls: Calls): string {
   calls.begin(call);
-  return line(call, '', call.depth, `${call.name}() {`);
+  return line(tasks, call, '', call.depth, `${call.name}() {`);
 }
 
 function value({ args }: TraceEvent): string {
@@ -64,8 +65,8 @@ function duration(from: TraceEvent, to: TraceEvent): string {
   return `${((to.ns - from.ns) / 1000).toFixed(3)} us`;
 }
 
-function line(event: TraceEvent, took: string, depth: number, text: string): string {
+function line(tasks: Tasks, event: TraceEvent, took: string, depth: number, text: string): string {
   const time = (event.ns / 1e9).toFixed(6).padStart(12);
-  const task = `${event.thread}-${pidOf(event)}`.padEnd(20);
+  const task = `${event.thread}-${tasks.pidOf(event)}`.padEnd(20);
   return `${time} | ${String(event.cpu).padStart(3)})  ${task} | ${took.padStart(13)} |  ${'  '.repeat(depth)}${text}\n`;
 }

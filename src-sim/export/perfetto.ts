@@ -1,5 +1,5 @@
 import type { TraceEvent } from '../machine/trace';
-import { Calls } from './calls';
+import { Calls, Tasks } from './calls';
 
 /** One entry of the Chrome trace-event format; times are microseconds. */
 export type PerfettoEvent =
@@ -35,23 +35,32 @@ function* perfettoEvents(events: Iterable<TraceEvent>, title: string): Generator
   yield { ph: 'M', name: 'process_name', pid: PID, tid: 0, args: { name: title } };
   const known = new Set<string>();
   const calls = new Calls();
+  const tasks = new Tasks();
   for (const event of events) {
-    const { thread, cpu, name, layer: cat, say, source } = event;
-    const at = { ts: event.ns / 1000, pid: PID, tid: cpu };
+    const { thread, cpu: on_cpu, name, layer: cat, say, source } = event;
+    const tid = tasks.pidOf(event);
+    const at = { ts: event.ns / 1000, pid: PID, tid };
     if (!known.has(thread)) {
       known.add(thread);
-      yield { ph: 'M', name: 'thread_name', pid: PID, tid: cpu, args: { name: `${thread} (CPU ${cpu})` } };
-      yield { ph: 'M', name: 'thread_sort_index', pid: PID, tid: cpu, args: { sort_index: cpu } };
+      yield { ph: 'M', name: 'thread_name', pid: PID, tid, args: { name: thread } };
+      yield { ph: 'M', name: 'thread_sort_index', pid: PID, tid, args: { sort_index: tid } };
     }
     for (const call of calls.givenUp(event))
       yield { ph: 'E', name: call.name, cat: call.layer, ...at, args: { given_up: 1 } };
     if (event.type === 'call') {
       calls.begin(event);
-      yield { ph: 'B', name, cat, ...at, args: { source } };
+      yield { ph: 'B', name, cat, ...at, args: { on_cpu, source } };
     } else if (event.type === 'return') {
       if (calls.end(event)) yield { ph: 'E', name, cat, ...at, args: { returns: event.text } };
     } else {
-      yield { ph: 'i', s: 't', name, cat, ...at, args: { ...event.args, text: event.text, say, source } };
+      yield {
+        ph: 'i',
+        s: 't',
+        name,
+        cat,
+        ...at,
+        args: { ...event.args, on_cpu, text: event.text, say, source },
+      };
     }
   }
 }

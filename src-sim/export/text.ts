@@ -1,5 +1,5 @@
 import type { TraceEvent } from '../machine/trace';
-import { pidOf, seconds } from './calls';
+import { seconds, Tasks } from './calls';
 
 /**
  * A trace in the style of `trace-cmd report -t`: thread and process id, CPU, seconds since power-on, event, arguments in
@@ -9,9 +9,10 @@ import { pidOf, seconds } from './calls';
  */
 export function* traceText(events: Iterable<TraceEvent>, cpus: number): Generator<string, undefined> {
   yield `cpus=${cpus}\n`;
+  const tasks = new Tasks();
   for (const event of events) {
     if (event.type === 'call' || event.type === 'return') continue;
-    const task = `${event.thread}-${pidOf(event)}`.padStart(22);
+    const task = `${event.thread}-${tasks.pidOf(event)}`.padStart(22);
     const cpu = String(event.cpu).padStart(3, '0');
     yield `${`${task} [${cpu}] ${seconds(event.ns).padStart(15)}: ${`${event.name}:`.padEnd(22)} ${event.text}`.trimEnd()}\n`;
   }

@@ -380,7 +380,8 @@ export function giveInstruction(
   guest_cpu.op.set(m, guest, op);
   guest_cpu.msr.set(m, guest, msr);
   guest_cpu.value.set(m, guest, hi, lo);
-  const running = inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref);
-  if (running) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+  const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
+  const running = inNonRoot(m, thread.cpu.get(m, t) as Ref);
+  if (running) m.wake(t);
   return running ? 'executes' : 'queued';
 }

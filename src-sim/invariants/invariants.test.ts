@@ -4,7 +4,14 @@ import { guest_run } from '../guest/run';
 import { inhibitReason } from '../kvm/apicv';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_lapic, kvm_run, kvm_vcpu } from '../kvm/kvm_host';
-import { kvm_make_all_cpus_request, kvm_vcpu_block, kvm_vcpu_ioctl, kvm_vm_ioctl } from '../kvm/kvm_main';
+import {
+  kvm_arch_vcpu_load,
+  kvm_make_all_cpus_request,
+  kvm_vcpu_block,
+  kvm_vcpu_ioctl,
+  kvm_vm_ioctl,
+  schedule,
+} from '../kvm/kvm_main';
 import { __apic_accept_irq, kvm_apic_accept_events } from '../kvm/lapic';
 import { kvm_inj_virq } from '../kvm/trace';
 import { __vmx_deliver_posted_interrupt, vmx_handle_nmi } from '../kvm/vmx/common';
@@ -490,6 +497,21 @@ const CASES: Record<string, Case> = {
       pcpu.context.set(m, cpu, HOST_KERNEL);
       return next;
     })],
+  },
+  one_thread_a_cpu: {
+    states: 'TDXM-INV-4',
+    before: [bootTd],
+    does: [{ host: 'migrate', vm: 'td', vcpu: 1, cpu: 0 }],
+    seeds: [defect(schedule, 'kvm_sched_out', also((m, l) => pcpu.thread.set(m, cpuOf(m, l), m.thread)))],
+  },
+  loaded_where_it_runs: {
+    states: 'PI-23, PI-24',
+    before: [bootTd],
+    does: [{ host: 'migrate', vm: 'td', vcpu: 1, cpu: 0 }],
+    seeds: [
+      defect(kvm_arch_vcpu_load, 'moved', also((m, l) => pi_desc.ndst.set(m, host.pidOf(vcpuOf(l)), 2))),
+    ],
+    by: 'tdh_vp_enter.commit',
   },
   one_ioctl_at_a_time: {
     states: 'RUN-1, tdx:NMI-1',

@@ -2,6 +2,7 @@ import { guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu } from '../kvm/kvm_host';
 import { kvm_vcpu_ioctl } from '../kvm/kvm_main';
+import { usesPostedInterrupts } from '../kvm/vmx/posted_intr';
 import { kvm_destroy_vm } from '../kvm/x86_vm';
 import type { Ref, Views } from '../machine/layout';
 import { thread } from '../machine/machine';
@@ -100,6 +101,32 @@ export const views = [
       if (!look.isTop(m, kvm_vcpu.thread.get(m, vcpu) as Ref, guest_run)) return true;
       const mode = host.is_td_vcpu(m, vcpu) ? SEAM_NON_ROOT : VMX_NON_ROOT;
       return pcpu.context.get(m, kvm_vcpu.cpu.get(m, vcpu)) === mode;
+    },
+  ),
+  invariant(
+    'cpu',
+    'one_thread_a_cpu',
+    'TDXM-INV-4',
+    'A CPU runs one thread, which runs nowhere else: so it runs at most one vCPU, and a vCPU on one CPU.',
+    ({ m }, cpu) => {
+      const t = pcpu.thread.get(m, cpu) as Ref;
+      return thread.cpu.get(m, t) === cpu && thread.on_cpu.get(m, t) === pcpu.index.get(m, cpu);
+    },
+  ),
+  invariant(
+    'vcpu',
+    'loaded_where_it_runs',
+    'PI-23, PI-24',
+    'While the guest executes, KVM has the vCPU loaded on the CPU of its thread, and NDST names that CPU.',
+    (look, vcpu) => {
+      const { m } = look;
+      const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
+      if (!look.isTop(m, t, guest_run)) return true;
+      const cpu = thread.cpu.get(m, t) as Ref;
+      if (kvm_vcpu.cpu.get(m, vcpu) !== cpu) return false;
+      return (
+        !usesPostedInterrupts(m, vcpu) || pi_desc.ndst.get(m, host.pidOf(vcpu)) === pcpu.index.get(m, cpu)
+      );
     },
   ),
   invariant(

@@ -1,6 +1,6 @@
 import { kvm, kvm_vcpu, VM_NONE, VM_TDX } from '../kvm/kvm_host';
 import type { Ref } from '../machine/layout';
-import { header, thread, type Machine } from '../machine/machine';
+import { header, type Machine } from '../machine/machine';
 import { allRoutines } from '../machine/routine';
 import { pcpu } from '../platform/pcpu';
 import { apicv } from './apicv';
@@ -57,7 +57,7 @@ export class Watch {
   constructor(private readonly m: Machine) {
     this.look = new Look(m);
     this.vms = [...new Set(m.vcpus.map((vcpu) => kvm_vcpu.kvm.get(m, vcpu) as Ref))];
-    this.cpus = m.threadRefs.map((t) => thread.cpu.get(m, t) as Ref);
+    this.cpus = m.cpus;
   }
 
   /** Another moment is shown: the next one follows it. */

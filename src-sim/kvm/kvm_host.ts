@@ -24,6 +24,7 @@ export const EXITING_GUEST_MODE = 2;
 /** Requests: generic numbers, and architecture numbers from 8 on. @source NUM-15 */
 export const KVM_REQ_VM_DEAD = 1;
 export const KVM_REQ_UNBLOCK = 2;
+export const KVM_REQ_MIGRATE_TIMER = 8 + 0;
 export const KVM_REQ_EVENT = 8 + 6;
 export const KVM_REQ_NMI = 8 + 9;
 export const KVM_REQ_PMI = 8 + 11;
@@ -35,6 +36,7 @@ export const KVM_REQ_IOAPIC_EOI_EXIT = 8 + 19;
 const REQUEST_NAMES = Array.from({ length: 48 }, () => '');
 REQUEST_NAMES[KVM_REQ_VM_DEAD] = 'VM_DEAD';
 REQUEST_NAMES[KVM_REQ_UNBLOCK] = 'UNBLOCK';
+REQUEST_NAMES[KVM_REQ_MIGRATE_TIMER] = 'MIGRATE_TIMER';
 REQUEST_NAMES[KVM_REQ_EVENT] = 'EVENT';
 REQUEST_NAMES[KVM_REQ_NMI] = 'NMI';
 REQUEST_NAMES[KVM_REQ_PMI] = 'PMI';
@@ -351,7 +353,7 @@ export const kvm_vcpu = record('kvm_vcpu', 'kvm', 'A vCPU', {
   index: num(8, 'Position among all vCPUs', { hidden: true }),
   kvm: num(16, 'Its VM', { hidden: true }),
   thread: num(16, 'Its thread', { hidden: true }),
-  cpu: num(16, 'The CPU of its thread', { hidden: true }),
+  cpu: num(16, 'vcpu->cpu: the CPU on which it was loaded last', { hidden: true }),
   mutex: num(16, 'Thread that holds vcpu->mutex', { hidden: true }),
 });
 

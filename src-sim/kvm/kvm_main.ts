@@ -1,17 +1,18 @@
 import type { Ref } from '../machine/layout';
 import { thread, type Machine } from '../machine/machine';
-import { E, routine, type Routine } from '../machine/routine';
+import { CALLED, E, routine, type Routine } from '../machine/routine';
 import { HOST_KERNEL, inNonRoot, pcpu, sendIpi, USERSPACE } from '../platform/pcpu';
 import { RESCHEDULE_VECTOR } from '../platform/posted_intr';
 import { awaitsAcks, smp_call_function_many } from '../platform/smp';
 import {
-  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, OUTSIDE_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt, warned, warnedRef,
+  EXITING_GUEST_MODE, apicOf, IN_GUEST_MODE, OUTSIDE_GUEST_MODE, kvm, kvm_lapic, KVM_REQ_MIGRATE_TIMER, KVM_REQ_UNBLOCK, KVM_REQ_VM_DEAD, kvm_run, kvm_vcpu, kvmOf, runOf, vcpuAt, warned, warnedRef,
 } from './kvm_host'; // prettier-ignore
 import {
   KVM_BUG_ON as BUG, kvm_userspace_exit, vcpu_kicked, vcpu_sleeps, vcpu_woken, WARN, warn_once_silent, WARN_SITES,
 } from './trace'; // prettier-ignore
 import { kvm_arch_vcpu_runnable } from './x86_events';
 import { kvm_x86_ops } from './kvm_x86_ops';
+import { cpuOfThread, moveIfAsked } from './sched';
 
 /** Mirrors virt/kvm/kvm_main.c. */
 
@@ -180,6 +181,65 @@ export const kvm_vcpu_kick = routine(
   }),
 );
 
+/**
+ * The CPU of the vCPU's thread has the vCPU from now on: `next`, or a call first if another CPU had it before. An ioctl
+ * counts as made on that CPU whoever makes it.
+ *
+ * @source PI-24
+ */
+export function vcpu_load(m: Machine, next: number, vcpu: Ref): number {
+  const cpu = cpuOfThread(m, vcpu);
+  kvm_x86_ops.vcpu_load(m, vcpu, cpu);
+  return kvm_vcpu.cpu.get(m, vcpu) === cpu ? next : m.call(next, kvm_arch_vcpu_load, vcpu);
+}
+
+/** The rest of loading a vCPU that was on another CPU. */
+export const kvm_arch_vcpu_load = routine(
+  {
+    name: 'kvm_arch_vcpu_load',
+    layer: 'kvm',
+    source: 'PI-23',
+    args: ['vcpu'],
+    steps: {
+      leave: ['The CPU that had the vCPU before drops what it keeps of it.', 'PI-23'],
+      moved: ['vcpu->cpu is this CPU; KVM_REQ_MIGRATE_TIMER.', 'TMR-16'],
+    },
+  },
+  (at) => ({
+    leave: (m, l) => m.call(at.moved, kvm_x86_ops.vcpu_leave_cpu, l.vcpu),
+    moved(m, l) {
+      const vcpu = l.vcpu as Ref;
+      kvm_vcpu.cpu.set(m, vcpu, cpuOfThread(m, vcpu));
+      kvm_make_request(m, vcpu, KVM_REQ_MIGRATE_TIMER);
+      return m.ret(0);
+    },
+  }),
+);
+
+/** The scheduler takes the CPU from a vCPU that runs, and gives it another one. @source PI-23; kvm_sched_out, kvm_sched_in */
+export const schedule = routine(
+  {
+    name: 'schedule',
+    layer: 'kvm',
+    source: 'PI-23',
+    args: ['vcpu'],
+    steps: {
+      kvm_sched_out: ['vcpu_put; the thread moves.', 'PI-26'],
+      kvm_sched_in: ['vcpu_load on the CPU where it is now.', 'PI-24'],
+      done: ['The vCPU goes on there.', 'PI-23'],
+    },
+  },
+  (at) => ({
+    kvm_sched_out(m, l) {
+      kvm_x86_ops.vcpu_put(m, l.vcpu as Ref, false);
+      moveIfAsked(m, l.vcpu as Ref);
+      return at.kvm_sched_in;
+    },
+    kvm_sched_in: (m, l) => vcpu_load(m, at.done, l.vcpu as Ref),
+    done: (m) => m.ret(0),
+  }),
+);
+
 /** Sleeps until the vCPU is runnable, a signal comes, or KVM_REQ_UNBLOCK is raised. */
 export const kvm_vcpu_block = routine(
   {
@@ -190,10 +250,10 @@ export const kvm_vcpu_block = routine(
     locals: ['slept'],
     steps: { check: ['kvm_vcpu_check_block: is there a reason to end the sleep?', 'HLT-6'] },
   },
-  () => ({
+  (at) => ({
     check(m, l) {
       const vcpu = l.vcpu as Ref;
-      if (l.slept) kvm_x86_ops.vcpu_load(m, vcpu); // the scheduler has brought it back to its CPU
+      if (l.slept && vcpu_load(m, at.check, vcpu) !== at.check) return CALLED; // it has woken up on another CPU
       const stop =
         kvm_arch_vcpu_runnable(m, vcpu) ||
         thread.signal.get(m, m.thread) === 1 ||
@@ -204,6 +264,7 @@ export const kvm_vcpu_block = routine(
       m.emit(vcpu_sleeps, kvm_vcpu.id.get(m, vcpu));
       const asleep = m.block('blocked');
       kvm_x86_ops.vcpu_put(m, vcpu, true);
+      moveIfAsked(m, vcpu);
       return asleep;
     },
   }),
@@ -255,10 +316,7 @@ export const kvm_vcpu_ioctl = routine(
       kvm_vcpu.mutex.set(m, vcpu, m.thread);
       return at.load;
     },
-    load(m, l) {
-      kvm_x86_ops.vcpu_load(m, l.vcpu as Ref);
-      return at.handle;
-    },
+    load: (m, l) => vcpu_load(m, at.handle, l.vcpu as Ref),
     handle(m, l) {
       return m.call(at.put, vcpuIoctls[l.cmd]!.handler, l.vcpu, l.arg, l.arg2);
     },
@@ -277,6 +335,7 @@ export const kvm_vcpu_ioctl = routine(
       kvm_vcpu.mutex.set(m, vcpu, 0);
       for (const t of m.threadRefs) if (thread.waiting_on.get(m, t) === vcpu) m.wake(t);
       pcpu.context.set(m, thisCpu(m), USERSPACE);
+      if (kvm_vcpu.thread.get(m, vcpu) === m.thread) moveIfAsked(m, vcpu);
       return m.ret(result);
     },
   }),

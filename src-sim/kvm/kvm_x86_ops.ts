@@ -13,7 +13,10 @@ export interface KvmX86Ops {
   readonly vm_destroy: Routine<'vm'>;
   /** @returns 0 or a negative errno. */
   vcpu_create(m: Machine, vcpu: Ref): number;
-  vcpu_load(m: Machine, vcpu: Ref): void;
+  /** The vCPU belongs to this CPU now. */
+  vcpu_load(m: Machine, vcpu: Ref, cpu: Ref): void;
+  /** What the CPU on which it was before keeps of it is dropped. */
+  readonly vcpu_leave_cpu: Routine<'vcpu'>;
   /** @param blocking - whether the vCPU's thread goes to sleep in KVM. */
   vcpu_put(m: Machine, vcpu: Ref, blocking: boolean): void;
   vcpu_reset(m: Machine, vcpu: Ref, init_event: boolean): void;

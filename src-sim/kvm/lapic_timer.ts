@@ -11,6 +11,7 @@ import {
   lapic_timer_armed,
   lapic_timer_cancelled,
   lapic_timer_expired,
+  lapic_timer_migrated,
   lapic_timer_posted,
   lapic_timer_waited,
 } from './trace';
@@ -169,6 +170,16 @@ export function nextTimer(m: Machine, vcpus: readonly Ref[]): { vcpu: Ref; at: n
     if (next === null || at < next.at) next = { vcpu, at };
   }
   return next;
+}
+
+/** A timer that runs follows its vCPU to the CPU where that is now, unless it may fire anywhere. @source TMR-16 */
+export function __kvm_migrate_apic_timer(m: Machine, vcpu: Ref): void {
+  const apic = host.apicOf(vcpu);
+  const cpu = pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu));
+  if (!kvm_lapic.in_kernel.get(m, apic) || kvm_can_post_timer_interrupt(m, vcpu)) return;
+  if (!kvm_lapic.timer_armed.get(m, apic)) return;
+  kvm_lapic.timer_cpu.set(m, apic, cpu);
+  m.emit(lapic_timer_migrated, kvm_vcpu.id.get(m, vcpu), cpu);
 }
 
 /** The hrtimer of a vCPU is due: its interrupt hits the CPU on which it was armed. @source TMR-10, TMR-18 */

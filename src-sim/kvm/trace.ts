@@ -99,6 +99,8 @@ export const irq_coalesced = event('irq_coalesced', 'mark', 'PI-3', { vcpu: 'num
   'Vector {vec} already waits in the PIR of vCPU {vcpu}: the two are one.'); // prettier-ignore
 export const lapic_timer_armed = event('lapic_timer_armed', 'mark', 'TMR-1', { vcpu: 'num', ns: 'num' }, 'vcpu {vcpu} in {ns} ns',
   'KVM arms the host timer of vCPU {vcpu}, {ns} ns ahead.'); // prettier-ignore
+export const lapic_timer_migrated = event('lapic_timer_migrated', 'mark', 'TMR-16', { vcpu: 'num', cpu: 'num' }, 'vcpu {vcpu} cpu {cpu}',
+  'The running timer of vCPU {vcpu} is cancelled and started again on CPU {cpu}.'); // prettier-ignore
 export const lapic_timer_cancelled = event('lapic_timer_cancelled', 'mark', 'TMR-13', { vcpu: 'num' }, 'vcpu {vcpu}',
   'The timer of vCPU {vcpu} is cancelled; an expiry that was only pending is lost.'); // prettier-ignore
 export const lapic_timer_expired = event('lapic_timer_expired', 'mark', 'TMR-3', { vcpu: 'num' }, 'vcpu {vcpu}',

@@ -12,11 +12,16 @@ import {
 } from './apicv';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_regs, kvm_run, kvm_vcpu, kvm_vcpu_stat, variant } from './kvm_host';
-import { kvm_check_request, kvm_make_request, kvm_vcpu_block, thisCpu, warnOnce } from './kvm_main';
+import { kvm_check_request, kvm_make_request, kvm_vcpu_block, schedule, thisCpu, warnOnce } from './kvm_main';
+import { need_resched } from './sched';
 import { vcpu_scan_ioapic } from './irq_comm';
 import { kvm_apic_accept_events, kvm_pmu_deliver_pmi } from './lapic';
 import { kvm_apic_get_state, kvm_apic_set_state } from './lapic_state';
-import { hasDeliverableTimer, kvm_apic_inject_pending_timer_irqs } from './lapic_timer';
+import {
+  __kvm_migrate_apic_timer,
+  hasDeliverableTimer,
+  kvm_apic_inject_pending_timer_irqs,
+} from './lapic_timer';
 import { KVM_RUN_X86_SMM } from './kvm_run';
 import { reply } from './reply';
 import { kvm_vcpu_wakeup, mp_state_read } from './trace';
@@ -85,6 +90,7 @@ export const vcpu_enter_guest = routine(
     requests(m, l) {
       const vcpu = l.vcpu as Ref;
       if (kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_VM_DEAD)) return m.ret(E('EIO'));
+      if (kvm_check_request(m, vcpu, host.KVM_REQ_MIGRATE_TIMER)) __kvm_migrate_apic_timer(m, vcpu);
       if (kvm_check_request(m, vcpu, host.KVM_REQ_TRIPLE_FAULT)) {
         kvm_run.exit_reason.set(m, host.runOf(vcpu), host.KVM_EXIT_SHUTDOWN);
         return m.ret(0);
@@ -135,7 +141,8 @@ export const vcpu_enter_guest = routine(
       const stop =
         kvm_vcpu.mode.get(m, vcpu) === host.EXITING_GUEST_MODE ||
         !kvm_vcpu.requests.isEmpty(m, vcpu) ||
-        signalPending(m);
+        signalPending(m) ||
+        need_resched(m);
       if (!stop) {
         if (l.immediate_exit) kvm_make_request(m, vcpu, host.KVM_REQ_EVENT); // the next pass decides: x86:INJ-14
         return at.run;
@@ -228,7 +235,7 @@ export const vcpu_run = routine(
       turn: ['RUNNABLE: enter the guest; anything else: block.', 'RUN-5'],
       after: ['A result of 0 or less leaves; deliver an expired timer.', 'RUN-5'],
       window: ['Userspace wants to inject and may: leave with KVM_EXIT_IRQ_WINDOW_OPEN.', 'tdx:LAPIC-14'],
-      signals: ['A pending signal leaves with -EINTR.', 'RUN-5'],
+      signals: ['A pending signal leaves with -EINTR; the scheduler may take the CPU away here.', 'RUN-5'],
     },
   },
   (at) => ({
@@ -256,7 +263,8 @@ export const vcpu_run = routine(
       return m.ret(0);
     },
     signals(m, l) {
-      return signalPending(m) ? signalExit(m, l.vcpu as Ref) : at.turn;
+      if (signalPending(m)) return signalExit(m, l.vcpu as Ref);
+      return need_resched(m) ? m.call(at.turn, schedule, l.vcpu) : at.turn;
     },
   }),
 );

@@ -4,7 +4,8 @@ import { E, routine } from '../machine/routine';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason, kvm_apicv_init } from './apicv';
 import * as host from './kvm_host';
 import { kvm, kvm_lapic, kvm_vcpu, variant } from './kvm_host';
-import { kvm_make_request } from './kvm_main';
+import { kvm_make_request, vcpu_load } from './kvm_main';
+import { cpuOfThread } from './sched';
 import { LAPIC_TIMER_ADVANCE_NS_INIT } from './lapic_timer';
 import { CAPABILITY_NAMES } from '../names';
 import { kvm_x86_ops } from './kvm_x86_ops';
@@ -183,8 +184,8 @@ export const kvm_vm_ioctl_create_vcpu = routine(
       kvm_vcpu.wakeup_cpu.set(m, vcpu, -1);
       kvm_lapic.timer_advance_ns.set(m, apic, LAPIC_TIMER_ADVANCE_NS_INIT);
       if (in_kernel && enable_apicv) kvm_make_request(m, vcpu, host.KVM_REQ_APICV_UPDATE);
-      kvm_x86_ops.vcpu_load(m, vcpu);
-      return at.reset;
+      kvm_vcpu.cpu.set(m, vcpu, cpuOfThread(m, vcpu));
+      return vcpu_load(m, at.reset, vcpu);
     },
     reset(m, l) {
       return m.call(at.done, kvm_vcpu_reset, l.vcpu, 0);

@@ -4,11 +4,17 @@ import { Trace } from './trace';
 
 /** A trace of two threads and three routines; every event takes 50 ns. */
 class Recorded {
-  private readonly clock = { f64: new Float64Array(2), now: 0, moments: 1 };
+  private readonly clock = {
+    f64: new Float64Array(2),
+    now: 0,
+    moments: 1,
+    u8: new Uint8Array(2),
+    cpus: [0, 1],
+  };
   readonly trace = new Trace(
     1 << 10,
     this.clock,
-    [{ name: 'vmm', cpu: 0 }, { name: 'td.vcpu0', cpu: 1 }],
+    [{ name: 'vmm' }, { name: 'td.vcpu0' }],
     () => ['outer', 'inner', 'other'].map((name) => ({ name, layer: 'kvm', source: '', args: [] })),
     () => 'vmm KVM_RUN vm=td vcpu=0',
   ); // prettier-ignore

@@ -47,6 +47,8 @@ export const WHY = {
   no_device: 'The platform has no device whose interrupts the IOMMU posts: switch assigned_device on.',
   no_irqfd: 'No eventfd is bound to that GSI. Bind one with KVM_IRQFD.',
   module_fatal: 'The TDX module shuts itself down on this platform; that is outside the model.',
+  no_cpu: 'The platform has no such CPU.',
+  cpu_taken: 'Another thread runs on that CPU.',
   no_kvm: 'kvm_intel did not load: there is no /dev/kvm.',
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
   guest_halted: 'The guest has halted on this vCPU: it executes nothing until something wakes it.',
@@ -71,6 +73,10 @@ export const thread = record('thread', 'kvm', 'A thread', {
   depth: num(8, 'Routines under way', { source: 'simulator' }),
   waiting_on: num(16, 'The vCPU whose mutex it waits for', { hidden: true }),
   cpu: num(16, 'The CPU on which it runs', { hidden: true }),
+  on_cpu: num(8, 'Number of the CPU on which it runs', { source: 'PI-24' }),
+  migrate_to: num(8, '1 + number of the CPU to which the scheduler moves it at its next preemption point', {
+    source: 'PI-23',
+  }),
   acks: bits(16, 'CPUs that have not yet answered its function call; it waits for them', {
     source: 'NUM-15',
   }),
@@ -113,11 +119,10 @@ function labelled(): Record<number, string> {
 export interface ThreadInfo {
   /** `vmm`, or the path of its vCPU such as `td.vcpu0`. */
   readonly name: string;
-  /** CPU on which it runs. */
-  readonly cpu: number;
 }
 export interface ThreadState {
   readonly name: string;
+  /** Number of the CPU on which it runs. */
   readonly cpu: number;
   readonly layer: Layer;
   readonly status: ThreadStatus;
@@ -205,6 +210,8 @@ export class Machine implements Views {
       f64: this.f64,
       now: (this.header + header.now.byte) >> 3,
       moments: (this.header + header.moments.byte) >> 3,
+      u8: this.u8,
+      cpus: this.threadRefs.map((t) => t + thread.on_cpu.byte),
     };
     this.trace = new Trace(capacity, this.clock, threadInfos, allRoutines, (n) => this.commandOf(n));
     this.placed = refs.slice(2 + threadInfos.length);
@@ -458,8 +465,9 @@ export class Machine implements Views {
 
   /** Where every thread is. */
   threads(): ThreadState[] {
-    return this.threadInfos.map(({ name, cpu }, i) => {
+    return this.threadInfos.map(({ name }, i) => {
       const t = this.threadRefs[i]!;
+      const cpu = thread.on_cpu.get(this, t);
       const depth = thread.depth.get(this, t);
       const stack = Array.from({ length: depth }, (_, d) => {
         const f = thread.frames.nth(t, d);

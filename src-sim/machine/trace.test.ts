@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import { Trace } from './trace';
 
-const clock = { f64: new Float64Array(2), now: 0, moments: 1 };
+const clock = { f64: new Float64Array(2), now: 0, moments: 1, u8: new Uint8Array(1), cpus: [0] };
 const traceOf = (capacity: number): Trace =>
-  new Trace(capacity, clock, [{ name: 'vmm', cpu: 0 }], () => [], (n) => `vmm DO n=${n}`); // prettier-ignore
+  new Trace(capacity, clock, [{ name: 'vmm' }], () => [], (n) => `vmm DO n=${n}`); // prettier-ignore
 const fill = (trace: Trace, events: number): void => {
   for (let n = trace.count; n < events; n++) {
     clock.f64[clock.moments] = n - 1;

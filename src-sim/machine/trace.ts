@@ -58,15 +58,17 @@ export interface TracedRoutine {
 /** A thread as the trace needs it. */
 export interface TracedThread {
   readonly name: string;
-  readonly cpu: number;
 }
-/** Where the machine keeps time, which every event is stamped with: two indices into its words of 64 bits. */
+/** Where the machine keeps what every event is stamped with: time, two indices into its words of 64 bits, and CPUs. */
 export interface TracedClock {
   readonly f64: Float64Array;
   /** Virtual nanoseconds since power-on. */
   readonly now: number;
   /** Moments so far: what happens now belongs to the next one. */
   readonly moments: number;
+  readonly u8: Uint8Array;
+  /** Per thread, index of the byte that says on which CPU it runs. */
+  readonly cpus: readonly number[];
 }
 
 /** One event of the trace, ready to show and to match. */
@@ -78,6 +80,7 @@ export interface TraceEvent {
   /** Virtual nanoseconds since power-on. */
   readonly ns: number;
   readonly thread: string;
+  /** CPU on which the thread ran then. */
   readonly cpu: number;
   readonly layer: Layer;
   /** Nesting of routines, 0 outermost. */
@@ -232,7 +235,7 @@ export class Trace {
     const ns = clock.f64[clock.now]!;
     rows[at] = clock.f64[clock.moments]! + 1;
     rows[at + 1] = type;
-    rows[at + 2] = who;
+    rows[at + 2] = who | (clock.u8[clock.cpus[who & 0xff]!]! << 16);
     rows[at + 3] = id;
     rows[at + 4] = ns; // an Int32Array takes the low half
     rows[at + 5] = ns / 0x1_0000_0000;
@@ -267,7 +270,7 @@ export class Trace {
     return this.threads[this.threadOf(n)]!.name;
   }
   depthOf(n: number): number {
-    return this.word(n, 2) >> 8;
+    return (this.word(n, 2) >> 8) & 0xff;
   }
   nsOf(n: number): number {
     return (this.word(n, 4) >>> 0) + this.word(n, 5) * 0x1_0000_0000;
@@ -354,15 +357,14 @@ export class Trace {
     const at = (n & this.mask) * WORDS;
     const word = (i: number): number => rows[at + i]!;
     const type = word(1) & 0xf;
-    const threadIndex = word(2) & 0xff;
-    const { name: thread, cpu } = this.threads[threadIndex]!;
+    const { name: thread } = this.threads[word(2) & 0xff]!;
     const base = {
       n,
       moment: word(0),
       ns: (word(4) >>> 0) + word(5) * 0x1_0000_0000,
       thread,
-      cpu,
-      depth: word(2) >> 8,
+      cpu: word(2) >> 16,
+      depth: (word(2) >> 8) & 0xff,
     };
     const layer = this.layerOf(n);
     if (type === ACTION) {

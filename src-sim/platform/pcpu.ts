@@ -1,5 +1,5 @@
 import { bits, name, num, record, flag, type Ref } from '../machine/layout';
-import type { Machine } from '../machine/machine';
+import { thread, type Machine } from '../machine/machine';
 import { event } from '../machine/trace';
 import {
   CALL_FUNCTION_VECTOR,
@@ -16,7 +16,7 @@ export const SEAM_ROOT = 2;
 export const SEAM_NON_ROOT = 3;
 export const VMX_NON_ROOT = 4;
 
-/** A host CPU. Every thread is pinned to one of its own, so a vCPU never migrates. */
+/** A host CPU. Every thread has one to itself; the scheduler may let two of them change places. */
 export const pcpu = record('pcpu', 'hardware', 'A host CPU', {
   context: name(CONTEXT, 'What the CPU executes', { source: 'TDXM-MODE-1' }),
   irqs_off: flag('Host interrupts are disabled (RFLAGS.IF = 0)', { source: 'RUN-9' }),
@@ -60,6 +60,13 @@ const host_irq = event('irq_handled_by_host', 'mark', 'PI-16', { cpu: 'num', vec
 /** Whether guest code runs on the CPU, so that its interrupts are events of the guest. */
 export function inNonRoot(m: Machine, cpu: Ref): boolean {
   return pcpu.context.get(m, cpu) >= SEAM_NON_ROOT;
+}
+
+/** The CPU runs this thread from now on. */
+export function putOn(m: Machine, t: Ref, cpu: Ref): void {
+  pcpu.thread.set(m, cpu, t);
+  thread.cpu.set(m, t, cpu);
+  thread.on_cpu.set(m, t, pcpu.index.get(m, cpu));
 }
 
 type HostIrqHandler = (m: Machine, cpu: Ref) => void;

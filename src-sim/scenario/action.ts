@@ -530,6 +530,11 @@ export const ACTIONS = {
       ns: z.int().min(1).max(100_000_000).meta({ description: 'Nanoseconds, at most 0.1 s' }),
     }),
     NMI: declare('A host NMI hits the CPU on which the vCPU runs.', 'tdx:NMI-20', onVcpu),
+    migrate: declare(
+      'The scheduler moves the thread of the vCPU to another CPU; who had that one, and does not run, takes its place.',
+      'PI-23',
+      { ...onVcpu, cpu: z.int().min(0).max(8).meta({ description: 'CPU: 0 is that of the VMM at first' }) },
+    ),
     SMI: declare('An SMI hits the CPU on which the vCPU runs.', 'tdx:SMI-10', onVcpu),
     PMI: declare('A performance counter of a plain guest overflows.', 'x86:LAPIC-39', onVcpu),
     MCE: declare(

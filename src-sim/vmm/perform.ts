@@ -36,6 +36,7 @@ import {
   RUN_SYNC_REGS,
 } from '../kvm/x86';
 import { CR4_RESERVED } from '../kvm/smm';
+import { canTake, cpuOfThread, migrate } from '../kvm/sched';
 import { kvm_vcpu_reset } from '../kvm/x86_reset';
 import { kvm_destroy_vm } from '../kvm/x86_vm';
 import { packVcpuEvents } from '../kvm/x86_vcpu_events';
@@ -168,7 +169,7 @@ const wrmsr = (t: Target, msr: number, value: number): Why | null =>
 
 /** An event of the physical CPU: guest code that runs there meets it at its next instruction boundary. */
 function physical(m: Machine, vcpu: Ref, raise: (cpuRef: Ref) => void): null {
-  const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+  const target = cpuOfThread(m, vcpu);
   raise(target);
   if (inNonRoot(m, target)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
   return null;
@@ -176,7 +177,7 @@ function physical(m: Machine, vcpu: Ref, raise: (cpuRef: Ref) => void): null {
 
 /** An SMI is held in SEAM root, exits from a guest, and is taken at once in the host. @source tdx:SMI-10, tdx:SMI-20 */
 function hostSmi(m: Machine, vcpu: Ref, msmi: 0 | 1): null {
-  const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+  const target = cpuOfThread(m, vcpu);
   m.answer('returned', 'none', 0);
   if (!inNonRoot(m, target) && pcpu.context.get(m, target) !== SEAM_ROOT) {
     m.emit(smi_handled, pcpu.index.get(m, target));
@@ -296,7 +297,7 @@ const BEGIN: BeginTable = {
     },
     signal({ m, vcpu }) {
       const t = kvm_vcpu.thread.get(m, vcpu) as Ref;
-      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      const target = cpuOfThread(m, vcpu);
       m.answer('returned', 'none', 0);
       if (thread.depth.get(m, t) === 0) return null; // its handler runs in userspace, and that is all
       thread.signal.set(m, t, 1);
@@ -330,7 +331,7 @@ const BEGIN: BeginTable = {
     VE_HANDLER({ m, vcpu }, { stay }) {
       guest_cpu.stay_in_ve.set(m, guestOf(vcpu), stay ? 1 : 0);
       m.answer('returned', 'none', 0);
-      if (inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+      if (inNonRoot(m, cpuOfThread(m, vcpu))) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
       return null;
     },
     VEINFO_GET: (t) => instruct(t, cpu.OP_VEINFO_GET),
@@ -339,7 +340,7 @@ const BEGIN: BeginTable = {
       if (kvm_vcpu.mp_state.get(m, vcpu) === KVM_MP_STATE_HALTED) return 'guest_halted';
       guest_cpu.if.set(m, guestOf(vcpu), enabled ? 1 : 0);
       m.answer('returned', 'none', 0);
-      if (inNonRoot(m, kvm_vcpu.cpu.get(m, vcpu) as Ref)) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
+      if (inNonRoot(m, cpuOfThread(m, vcpu))) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
       return null;
     },
     IRET(t, { fault }) {
@@ -456,7 +457,7 @@ const BEGIN: BeginTable = {
       return null;
     },
     NMI({ m, vcpu }) {
-      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      const target = cpuOfThread(m, vcpu);
       m.answer('returned', 'none', 0);
       if (
         inNonRoot(m, target) ||
@@ -480,9 +481,17 @@ const BEGIN: BeginTable = {
       m.answer('returned', 'none', 0);
       return null;
     },
+    migrate({ m, vcpu }, a) {
+      const to = m.cpus[a.cpu];
+      if (to === undefined) return 'no_cpu';
+      if (to !== cpuOfThread(m, vcpu) && !canTake(m, to)) return 'cpu_taken';
+      m.answer('returned', 'none', 0);
+      migrate(m, vcpu, to);
+      return null;
+    },
     SMI: ({ m, vcpu }) => hostSmi(m, vcpu, 0),
     MCE({ m, vcpu }) {
-      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      const target = cpuOfThread(m, vcpu);
       if (!inNonRoot(m, target)) return 'host_mce';
       m.answer('returned', 'none', 0);
       if (variant.emca.get(m, variantRef(m))) return hostSmi(m, vcpu, 1);
@@ -490,16 +499,16 @@ const BEGIN: BeginTable = {
     },
     IRQ({ m, vcpu }, { vector }) {
       m.answer('returned', 'none', 0);
-      sendIpi(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, vector);
+      sendIpi(m, cpuOfThread(m, vcpu), vector);
       return null;
     },
     ENTRY_FAILURE({ m, vcpu }, { reason }) {
-      pcpu.entry_failure.set(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, ENTRY_FAILURES[reason]);
+      pcpu.entry_failure.set(m, cpuOfThread(m, vcpu), ENTRY_FAILURES[reason]);
       m.answer('returned', 'none', 0);
       return null;
     },
     STEP({ m, vcpu }, { lapic }) {
-      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      const target = cpuOfThread(m, vcpu);
       pcpu.stepping.set(m, target, 1);
       pcpu.lapic_disabled.set(m, target, lapic === 'disabled' ? 1 : 0);
       m.answer('returned', 'none', 0);
@@ -533,12 +542,12 @@ const BEGIN: BeginTable = {
         TSC_BACK: tsc_back,
         MONITOR_OFF: monitor_off,
       };
-      field[what].set(m, kvm_vcpu.cpu.get(m, vcpu) as Ref, changed ? 1 : 0);
+      field[what].set(m, cpuOfThread(m, vcpu), changed ? 1 : 0);
       m.answer('returned', 'none', 0);
       return null;
     },
     INIT({ m, vcpu }) {
-      const target = kvm_vcpu.cpu.get(m, vcpu) as Ref;
+      const target = cpuOfThread(m, vcpu);
       const context = pcpu.context.get(m, target);
       if (context !== SEAM_NON_ROOT && context !== SEAM_ROOT) return 'host_init';
       pcpu.init_pending.set(m, target, 1);

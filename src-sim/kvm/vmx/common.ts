@@ -319,7 +319,8 @@ export function exitedByNmi(m: Machine, vcpu: Ref): boolean {
 export function hostTakesSmi(m: Machine, cpu: Ref): void {
   if (!pcpu.smi_pending.get(m, cpu)) return;
   m.emit(smi_handled, pcpu.index.get(m, cpu));
-  const vcpu = m.vcpus.find((ref) => kvm_vcpu.cpu.get(m, ref) === cpu);
+  const t = pcpu.thread.get(m, cpu);
+  const vcpu = m.vcpus.find((ref) => kvm_vcpu.thread.get(m, ref) === t);
   if (pcpu.msmi.get(m, cpu) && vcpu !== undefined) kvm_machine_check(m, vcpu);
   pcpu.smi_pending.set(m, cpu, 0);
   pcpu.msmi.set(m, cpu, 0);

@@ -140,11 +140,26 @@ export const vt_vm_destroy = routine(
   () => ({ dispatch: (m, l) => (is_td(m, l.vm as Ref) ? m.tail(tdx_vm_destroy, l.vm) : m.ret(0)) }),
 );
 
+/** @source PI-23 */
+export const vt_vcpu_leave_cpu = routine(
+  {
+    name: 'vt_vcpu_leave_cpu',
+    layer: 'kvm',
+    source: 'PI-23',
+    args: ['vcpu'],
+    steps: { dispatch: ['Only of a TD vCPU a CPU keeps something that the model has.', 'PI-23'] },
+  },
+  () => ({
+    dispatch: (m, l) => (is_td_vcpu(m, l.vcpu as Ref) ? m.tail(tdx.tdx_flush_vp_on_cpu, l.vcpu) : m.ret(0)),
+  }),
+);
+
 kvm_x86_vendor_init({
   vm_init: (m, vm) => (is_td(m, vm) ? tdx.tdx_vm_init(m, vm) : 0),
   vm_destroy: vt_vm_destroy,
   vcpu_create: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_create(m, vcpu) : 0),
   vcpu_load: vmx_vcpu_pi_load,
+  vcpu_leave_cpu: vt_vcpu_leave_cpu,
   vcpu_put: vmx_vcpu_pi_put,
   vcpu_reset: vt_vcpu_reset,
   vcpu_pre_run: (m, vcpu) => (is_td_vcpu(m, vcpu) ? tdx.tdx_vcpu_pre_run(m, vcpu) : 1),

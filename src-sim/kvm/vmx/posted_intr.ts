@@ -20,12 +20,12 @@ export function usesPostedInterrupts(m: Machine, vcpu: Ref): boolean {
 }
 
 /** The vCPU belongs to this CPU: NDST, NV, SN = 0; what devices posted meanwhile becomes ON. @source PI-24, PI-25 */
-export function vmx_vcpu_pi_load(m: Machine, vcpu: Ref): void {
+export function vmx_vcpu_pi_load(m: Machine, vcpu: Ref, cpu: Ref): void {
   if (!usesPostedInterrupts(m, vcpu)) return;
   const pid = pidOf(vcpu);
   const suppressed = pi_desc.sn.get(m, pid);
   kvm_vcpu.wakeup_cpu.set(m, vcpu, -1);
-  pi_desc.ndst.set(m, pid, pcpu.index.get(m, kvm_vcpu.cpu.get(m, vcpu) as Ref));
+  pi_desc.ndst.set(m, pid, pcpu.index.get(m, cpu));
   pi_desc.nv.set(m, pid, POSTED_INTR_VECTOR);
   pi_desc.sn.set(m, pid, 0);
   if (suppressed && !pi_desc.pir.isEmpty(m, pid)) pi_desc.on.set(m, pid, 1);

@@ -7,6 +7,7 @@ import { EEQ_PENDING_EPT_VIOLATION } from '../../guest/touch';
 import { TDVPS_FIELDS, TDX_STATUS } from '../../names';
 import { X2APIC_ENABLE } from '../../platform/apic';
 import { pcpu, sendIpi } from '../../platform/pcpu';
+import { awaitsAcks, smp_call_function_many } from '../../platform/smp';
 import { pi_desc, POSTED_INTR_VECTOR } from '../../platform/posted_intr';
 import { td_vp_write, tdh_vp_rd } from '../../seam/fields';
 import * as seam from '../../seam/leaves';
@@ -46,6 +47,7 @@ import {
   KVM_TDX_INIT_VM,
 } from '../kvm_x86_ops';
 import { reply } from '../reply';
+import { cpuOfThread } from '../sched';
 import * as trace from '../trace';
 import {
   EXIT_REASON_EXCEPTION_NMI, EXIT_REASON_EXTERNAL_INTERRUPT, EXIT_REASON_OTHER_SMI, EXIT_REASON_TRIPLE_FAULT, exitedByNmi, handle_triple_fault, vmx_handle_nmi, EXIT_REASON_HLT, EXIT_REASON_MSR_WRITE, EXIT_REASON_TDCALL, EXIT_REASON_CPUID, EXIT_REASON_EPT_MISCONFIG, EXIT_REASON_EPT_VIOLATION, EXIT_REASON_IO_INSTRUCTION,
@@ -206,6 +208,41 @@ function tdx_failed_vmentry(m: Machine, vcpu: Ref): boolean {
 function thisLp(m: Machine): number {
   return 1 + pcpu.index.get(m, thisCpu(m));
 }
+
+/** The CPU on which the TD vCPU was before lets it go: TDH.VP.FLUSH there, by a function call. */
+export const tdx_flush_vp_on_cpu = routine(
+  {
+    name: 'tdx_flush_vp_on_cpu',
+    layer: 'kvm',
+    source: 'PI-23',
+    args: ['vcpu'],
+    steps: {
+      ask: ['smp_call_function_single: interrupt that CPU.', 'PI-23'],
+      wait: ['Wait until it has taken the interrupt.', 'PI-23'],
+      flush: ['TDH.VP.FLUSH, unless the vCPU was never initialized.', 'TDXM-VCPU-10'],
+      flushed: ['The vCPU belongs to this CPU now. A failure is a bug of KVM.', 'TDXM-TEAR-1'],
+    },
+  },
+  (at) => ({
+    ask(m, l) {
+      const before = kvm_vcpu.cpu.get(m, l.vcpu as Ref) as Ref;
+      smp_call_function_many(m, 1 << pcpu.index.get(m, before));
+      return at.wait;
+    },
+    wait: (m) => (awaitsAcks(m) ? m.block('waiting') : at.flush),
+    flush(m, l) {
+      const loaded = kvm_vcpu.loaded_cpu.get(m, l.vcpu as Ref);
+      return loaded === 0 ? m.ret(0) : m.call(at.flushed, seam.tdh_vp_flush, l.vcpu, loaded);
+    },
+    flushed(m, l) {
+      const vcpu = l.vcpu as Ref;
+      kvm_vcpu.loaded_cpu.set(m, vcpu, 1 + pcpu.index.get(m, cpuOfThread(m, vcpu)));
+      const gone = m.retval === 0 || thread.rax.hi(m, m.thread) === TDX_STATUS.VCPU_NOT_ASSOCIATED;
+      if (!gone) KVM_BUG_ON(m, kvmOf(m, vcpu), BUG_SITE_SEAMCALL);
+      return m.ret(0);
+    },
+  }),
+);
 
 /** Enters the TD and comes back with the exit. Answers the fastpath: EXIT_HANDLED when the entry is to be tried again. */
 export const tdx_vcpu_run = routine(
