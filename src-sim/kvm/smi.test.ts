@@ -168,6 +168,16 @@ describe('the end of a fatal TD', () => {
     expect(bench.shows('td.module.fatal')).toBe('0');
   });
 
+  test('FATAL-5: from the closing on nothing can be asked of the VM', () => {
+    const bench = new Bench({ vms: { td: 1 } });
+    bench.does({ boot: 'td', vm: 'td', vcpus: 1, run: false });
+    bench.starts(close);
+    bench.starts({ vmm: 'KVM_RUN', vm: 'td', vcpu: 0 });
+    expect(bench.outcome).toMatchObject({ kind: 'refused', say: expect.stringContaining('being closed') });
+    bench.settle();
+    expect(bench.shows('td.type')).toBe('NONE');
+  });
+
   test('FATAL-5: a VM with a thread inside an ioctl lives on; a page that the module keeps is lost', () => {
     const bench = running({ emca: true });
     bench.does(mce);

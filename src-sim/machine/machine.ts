@@ -52,6 +52,7 @@ export const WHY = {
   no_kvm: 'kvm_intel did not load: there is no /dev/kvm.',
   reset_dead_vm: 'KVM no longer handles a VM that is bugged.',
   guest_halted: 'The guest has halted on this vCPU: it executes nothing until something wakes it.',
+  vm_closing: 'The file descriptors of this VM are being closed: nothing can be asked of it any more.',
   not_posted:
     'Interrupts of a device are posted only with APICv, to VMs whose local APICs are in the kernel.',
 } as const satisfies Record<string, string>;

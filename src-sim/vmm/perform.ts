@@ -1,5 +1,5 @@
 import type { Layer, Ref, Word64 } from '../machine/layout';
-import { last, OUTCOME_KIND, thread, WHY, type Machine, type Why } from '../machine/machine';
+import { frame, last, OUTCOME_KIND, thread, WHY, type Machine, type Why } from '../machine/machine';
 import { returnName } from '../machine/trace';
 import * as cpu from '../guest/cpu';
 import { guest_cpu } from '../guest/cpu';
@@ -86,6 +86,13 @@ function isIdle(m: Machine, i: number): boolean {
   return thread.depth.get(m, m.threadRefs[i]!) === 0;
 }
 
+/** Whether the VMM's own thread closes the VM: then userspace has no file descriptor of it any more. */
+function isClosing(m: Machine, vm: Ref): boolean {
+  if (isIdle(m, VMM_THREAD)) return false;
+  const outermost = thread.frames.at(m.threadRefs[VMM_THREAD]!);
+  return frame.routine.get(m, outermost) === kvm_destroy_vm.id && m.i32[(outermost >> 2) + 1] === vm;
+}
+
 /** An ioctl on a VM, issued by the VMM's own thread. */
 function vmCall({ m, slot }: Target, name: VmIoctlName, arg = 0, arg2 = 0): Why | null {
   if (kvm.type.get(m, slot.ref) === VM_NONE) return 'no_vm';
@@ -95,6 +102,7 @@ function vmCall({ m, slot }: Target, name: VmIoctlName, arg = 0, arg2 = 0): Why 
 /** An ioctl on a vCPU: from the vCPU's own thread when that is in userspace, else from the VMM's, which then waits. */
 function vcpuCall({ m, vcpu }: Target, name: VcpuIoctlName, arg = 0, arg2 = 0): Why | null {
   if (!kvm_vcpu.created.get(m, vcpu)) return 'no_vcpu';
+  if (isClosing(m, kvm_vcpu.kvm.get(m, vcpu) as Ref)) return 'vm_closing';
   const own = threadIndex(m, vcpu);
   const from = isIdle(m, own) ? own : VMM_THREAD;
   if (name === 'KVM_RUN' && from !== own) return 'thread_busy';
