@@ -82,7 +82,7 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
 
   // By mouse: the same once more, beside another design.
   await again.page.getByRole('button', { name: 'Compare with…' }).click();
-  const dialog = again.page.getByRole('dialog', { name: 'Compare with another design' });
+  const dialog = again.page.getByRole('dialog', { name: 'Compare' });
   await dialog.getByLabel('apicv_v1').check();
   await looked(again, 'compare with');
   await dialog.getByRole('button', { name: 'Compare', exact: true }).click();
@@ -121,4 +121,29 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
   await second.press('Control+Shift+s');
   await expect(again.page.getByRole('button', { name: /^Continue with/ })).toBeVisible();
   await looked(again, 'sandbox 200');
+});
+
+test('a run is compared with an earlier attempt: together as far as both went the same way', async ({
+  app,
+}) => {
+  const { page } = app;
+  const attempt = async (...verbs: readonly ('KVM_NMI' | 'KVM_SMI')[]): Promise<void> => {
+    const vms = [{ name: 'td', vcpus: 2, boot: 'td' as const }];
+    const wanted = { from: 'platform' as const, vms, switches: [], against: null };
+    const { session } = (await app.call('sandbox.begin', { wanted })).view!;
+    for (const vmm of verbs)
+      await app.call('lab.input', { session, input: { kind: 'act', action: { vmm, vm: 'td', vcpu: 0 } } });
+  };
+  await attempt('KVM_NMI', 'KVM_SMI');
+  await attempt('KVM_NMI', 'KVM_NMI');
+  await app.open('sandbox');
+  await page.getByRole('button', { name: 'Compare with…' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Compare' });
+  await dialog.getByRole('radio', { name: /^an earlier attempt/ }).check();
+  await dialog.getByRole('radio', { name: /^td with 2 vCPUs/ }).check();
+  await looked(app, 'compare attempts');
+  await dialog.getByRole('button', { name: 'Compare', exact: true }).click();
+  const done = page.getByRole('region', { name: 'Notebook' }).getByRole('listitem');
+  await expect(done).toHaveText([/boot td/, /KVM_NMI/, /A.*KVM_NMI|KVM_NMI.*A/, /B.*KVM_SMI|KVM_SMI.*B/]);
+  await looked(app, 'attempts compared');
 });

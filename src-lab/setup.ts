@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ActionSchema } from '../src-sim/scenario/action';
+import type { Input } from './input';
 
 /** The id under which sessions without a lab are kept. No lab may have it. */
 export const SANDBOX = 'sandbox';
@@ -40,3 +41,20 @@ export function titleOf(vms: Readonly<Record<string, number>>, switches: readonl
   ];
   return words.join(', ').slice(0, 120);
 }
+
+/**
+ * What was done in two runs, as the inputs of one comparison: what both began with, on both machines; from where they part,
+ * one of each in turn.
+ */
+export function sideBySide(a: readonly Input[], b: readonly Input[]): Input[] {
+  const parts = a.findIndex((input, i) => JSON.stringify(input) !== JSON.stringify(b[i]));
+  const shared = parts < 0 ? a.length : parts;
+  const apart = Array.from({ length: Math.max(a.length, b.length) - shared }, (_, i) => [
+    on('a', a[shared + i]),
+    on('b', b[shared + i]),
+  ]);
+  return [...a.slice(0, shared), ...apart.flat(2)];
+}
+
+const on = (machine: 'a' | 'b', input: Input | undefined): Input[] =>
+  input === undefined ? [] : [{ ...input, on: machine } as Input];

@@ -129,6 +129,8 @@ export const SandboxWanted = z.discriminatedUnion('from', [
   }),
   /** The machine that is open, and everything that was done to it, anew. */
   z.strictObject({ from: z.literal('session'), session: Session, against: SwitchNames.nullable() }),
+  /** The machine that is open and one of an earlier attempt, each with what was done to it. */
+  z.strictObject({ from: z.literal('attempts'), session: Session, earlier: Session }),
 ]);
 export type SandboxWanted = z.infer<typeof SandboxWanted>;
 
@@ -147,6 +149,16 @@ export const SandboxChoices = z.strictObject({
   ),
   /** Null: none was begun. `inputs`: what was done since. */
   kept: z.strictObject({ title: z.string(), inputs: z.int() }).nullable(),
+  /** Attempts that were left for a new one, newest first. `started`: milliseconds since 1970. */
+  earlier: z.array(
+    z.strictObject({
+      session: Session,
+      title: z.string(),
+      vms: z.record(z.string(), z.number()),
+      inputs: z.int(),
+      started: z.number(),
+    }),
+  ),
 });
 export type SandboxChoices = z.infer<typeof SandboxChoices>;
 

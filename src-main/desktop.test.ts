@@ -7,7 +7,15 @@ import { parseTranscript } from '../src-lab/transcript';
 import type { InputReply, SessionView } from '../src-lab/view';
 import { runScenario } from '../src-sim/scenario/runner';
 import { parseScenario } from '../src-sim/scenario/scenario';
-import { contract, events, type Envelope, type EventName, type LabSummary, type Name } from './contract';
+import {
+  contract,
+  events,
+  type Envelope,
+  type EventName,
+  type LabSummary,
+  type Name,
+  type SandboxChoices,
+} from './contract';
 import { Desktop } from './desktop';
 import type { News } from './notices';
 import { Progress } from './progress';
@@ -732,6 +740,48 @@ describe('the sandbox', () => {
       [true, 2],
       [false, 2],
     ]);
+  });
+
+  test('compares two attempts: together as far as they went the same way, then each on its own', async () => {
+    const { build, input, get } = starter();
+    const nmi = { kind: 'act', action: { vmm: 'KVM_NMI', vm: 'td', vcpu: 0 } } as const;
+    const smi = { kind: 'act', action: { vmm: 'KVM_SMI', vm: 'td', vcpu: 0 } } as const;
+    const one = (await build({ ...platform, switches: [] })).view!;
+    await input(one.session, nmi);
+    await input(one.session, smi);
+    const two = (await build({ ...platform, switches: [] })).view!;
+    await input(two.session, nmi);
+    await input(two.session, nmi);
+    const { earlier } = await get<SandboxChoices>('sandbox.choices', {});
+    expect(earlier).toMatchObject([{ session: one.session, inputs: 2, vms: { td: 2 } }]);
+
+    const { view, leftOut } = await build({
+      from: 'attempts',
+      session: two.session,
+      earlier: one.session,
+    });
+    expect(leftOut).toBe(0);
+    expect(view!.notebook.map(({ on, command }) => [on, command.split(' ').slice(0, 2).join(' ')])).toEqual([
+      [null, 'boot td'],
+      [null, 'vmm KVM_NMI'],
+      ['a', 'vmm KVM_NMI'],
+      ['b', 'vmm KVM_SMI'],
+    ]);
+    const { variants } = view!.machine.compare!;
+    expect(variants.map(({ label }) => label)).toEqual(['this attempt', 'the earlier one']);
+  });
+
+  test('an attempt with other VMs, or none at all, is compared with nothing, and what is open stays open', async () => {
+    const { build, open } = starter();
+    const one = (await build(platform)).view!;
+    const two = (await build({ ...platform, vms: [{ ...vms[0], vcpus: 1 }] })).view!;
+    const fault = async (earlier: string) =>
+      (await build({ from: 'attempts', session: two.session, earlier })).faults;
+    expect(await fault(one.session)).toMatchObject([{ say: expect.stringContaining('other VMs') }]);
+    expect(await fault(two.session.replace(/^./, (digit) => (digit === '0' ? '1' : '0')))).toEqual([
+      { at: null, say: 'There is no such attempt.' },
+    ]);
+    expect((await open('sandbox')).session).toBe(two.session);
   });
 
   test('is written as a scenario that leads to the same bytes', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Input } from '../src-lab/input';
-import { titleOf, SANDBOX, type Setup } from '../src-lab/setup';
+import { SANDBOX, sideBySide, titleOf, type Setup } from '../src-lab/setup';
 import type { SetupFault } from '../src-lab/sandbox';
 import { Slug } from '../src-lab/slug';
 import { transcriptFile } from '../src-lab/transcript';
@@ -70,6 +70,8 @@ interface Busy {
 
 /** Milliseconds after which work is shown as work. */
 const BUSY_AFTER = 1_000;
+/** Attempts at the sandbox that are offered: the newest. */
+const EARLIER = 20;
 /** Milliseconds that the end of the application waits for work under way. */
 const CLOSE_WITHIN = 3_000;
 /** Milliseconds between two reports of progress. */
@@ -366,7 +368,8 @@ export class Desktop {
   async #sandboxChoices(): Promise<SandboxChoices> {
     const { progress } = this.#world;
     const { switches, scenarios } = await this.#insist('sandbox');
-    const kept = progress.attempts(SANDBOX).find(({ ended }) => ended === null);
+    const attempts = progress.attempts(SANDBOX).slice(0, EARLIER);
+    const kept = attempts.find(({ ended }) => ended === null);
     return {
       switches,
       scenarios: scenarios.map((card) => ({ ...card, vms: { ...card.vms }, switches: [...card.switches] })),
@@ -374,6 +377,12 @@ export class Desktop {
         kept === undefined
           ? null
           : { title: setupOf(progress.lines(kept.id)).title, inputs: Math.max(0, kept.inputs - 1) },
+      earlier: attempts
+        .filter(({ ended }) => ended !== null)
+        .map(({ id: session, inputs, started }) => {
+          const { title, platform } = setupOf(progress.lines(session));
+          return { session, title, vms: platform.vms, inputs: Math.max(0, inputs - 1), started };
+        }),
     };
   }
 
@@ -397,7 +406,7 @@ export class Desktop {
   }> {
     const planned = await this.#planOf(wanted);
     if ('say' in planned) return { setup: null, inputs: [], faults: [{ at: null, say: planned.say }] };
-    const { against } = wanted;
+    const against = 'against' in wanted ? wanted.against : null;
     const setup = {
       ...planned.setup,
       ...(against === null ? {} : { compare: comparisonOf(planned.setup, against) }),
@@ -426,13 +435,42 @@ export class Desktop {
         return { setup, inputs: wanted.perform ? found.steps : [] };
       }
       case 'session': {
-        const open = this.#open;
-        const inputs = await this.#insist('done', wanted.session);
-        if (open === null || inputs === null || open.attempt.id !== wanted.session)
-          return { say: 'This machine is not open any more.' };
-        return { setup: { ...setupOf(open.lines), compare: null }, inputs };
+        const run = await this.#runOf(wanted.session);
+        return run ?? { say: 'This machine is not open any more.' };
+      }
+      case 'attempts': {
+        const mine = await this.#runOf(wanted.session);
+        if (mine === null) return { say: 'This machine is not open any more.' };
+        const earlier = await this.#earlierRun(wanted.earlier);
+        return 'say' in earlier ? earlier : twoRuns(mine, earlier);
       }
     }
+  }
+
+  /** What the open machine is, and what was done to it; null when it is not open. */
+  async #runOf(session: string): Promise<Run | null> {
+    const open = this.#open;
+    const done = await this.#insist('done', session);
+    return open === null || done === null || open.attempt.id !== session ? null : runOf(open.lines, done);
+  }
+
+  /** The same of an attempt that was left. */
+  async #earlierRun(session: string): Promise<Run | { readonly say: string }> {
+    const { progress } = this.#world;
+    const attempt = progress.attempt(session);
+    if (attempt?.lab !== SANDBOX) return { say: 'There is no such attempt.' };
+    const lines = progress.lines(session);
+    const { started, header } = attempt;
+    const opened = await this.#insist('open', { lab: SANDBOX, session, started, kept: { header, lines } });
+    if (opened.kind === 'changed')
+      return {
+        say: 'That attempt was made with another version of the simulator, which may answer otherwise.',
+      };
+    const done = await this.#insist('done', session);
+    await this.#insist('close', session);
+    return done === null
+      ? { say: 'That attempt cannot be replayed: its record is damaged.' }
+      : runOf(lines, done);
   }
 
   async #buildSandbox(setup: Setup): Promise<SessionView> {
@@ -711,6 +749,49 @@ function comparisonOf({ platform }: Setup, against: readonly string[]): Setup['c
   return {
     a: { label: labelOf(own), switches: platform.switches },
     b: { label: labelOf(against), switches: other },
+  };
+}
+
+/** A sandbox of one machine, and what was done to it. */
+interface Run {
+  readonly setup: Setup;
+  readonly inputs: readonly Input[];
+}
+
+function runOf(
+  lines: readonly string[],
+  done: { inputs: readonly Input[]; switches: readonly string[] },
+): Run {
+  const { platform, ...setup } = setupOf(lines);
+  const { inputs, switches } = done;
+  return {
+    setup: { ...setup, platform: { ...platform, switches: switchesOn(switches) }, compare: null },
+    inputs,
+  };
+}
+
+/** Two runs as one comparison. What each began with is done first, so that it may differ. */
+function twoRuns(a: Run, b: Run): Run | { readonly say: string } {
+  const [vms, others] = [a, b].map(({ setup }) => JSON.stringify(Object.entries(setup.platform.vms).sort()));
+  if (vms !== others)
+    return { say: 'That attempt has other VMs; only machines of the same VMs are compared.' };
+  const whole = ({ setup, inputs }: Run): Input[] => [
+    ...setup.begin.map((action): Input => ({ kind: 'act', action })),
+    ...inputs,
+  ];
+  const [left, right] = [a, b].map(({ setup }) => setup.platform.switches) as [
+    Setup['platform']['switches'],
+    Setup['platform']['switches'],
+  ];
+  const labels = [left, right].map((switches) => labelOf(Object.keys(switches)));
+  const [one, other] = labels[0] === labels[1] ? ['this attempt', 'the earlier one'] : labels;
+  return {
+    setup: {
+      ...a.setup,
+      begin: [],
+      compare: { a: { label: one!, switches: left }, b: { label: other!, switches: right } },
+    },
+    inputs: sideBySide(whole(a), whole(b)),
   };
 }
 

@@ -3,7 +3,7 @@ import { replay } from '../src-lab/grade';
 import { printIssue } from '../src-lab/issue';
 import type { Lab } from '../src-lab/lab';
 import { stepsOf } from '../src-lab/notebook';
-import { faultsOf, inputsOf, SANDBOX_LAB, switchDocs } from '../src-lab/sandbox';
+import { faultsOf, inputsOf, SANDBOX_LAB, switchDocs, switchesOf } from '../src-lab/sandbox';
 import { LabSession } from '../src-lab/session';
 import { SANDBOX } from '../src-lab/setup';
 import { Shown } from '../src-lab/show';
@@ -165,7 +165,10 @@ export function makeWorkshop(
     scenario: (id) => scenarios.find(id),
     done: (id) => {
       const session = benches.get(id)?.session;
-      return session === undefined ? null : inputsOf(session.timeline, session.deeds, session.viewed);
+      if (session === undefined) return null;
+      const { timeline, deeds, viewed, rig } = session;
+      const switches = switchesOf(rig)[viewed]!.map(({ name }) => name);
+      return { inputs: inputsOf(timeline, deeds, viewed), switches };
     },
     written: (id, title) => {
       const session = benches.get(id)?.session;

@@ -52,8 +52,12 @@ export interface Workshop {
   faults(setup: Setup): SetupFault[];
   /** A shipped scenario, with its steps as inputs. @returns null when there is none of that name. */
   scenario(id: string): { card: ScenarioCard; steps: Input[] } | null;
-  /** What was done in an open session, beyond what its machines began with, as inputs. @returns null when not open. */
-  done(session: string): Input[] | null;
+  /**
+   * What was done in an open session to the machine that it shows, beyond what that began with, as inputs.
+   *
+   * @returns null when it is not open. `switches`: what is on.
+   */
+  done(session: string): { inputs: Input[]; switches: string[] } | null;
   /** The machine that an open session shows, as a scenario file. @returns null when the session is not open. */
   written(session: string, title: string): string | null;
   /** Shows another moment of an open session; it is no input. @returns null when the session is not open. */

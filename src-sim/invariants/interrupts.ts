@@ -3,7 +3,7 @@ import { guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm_lapic, kvm_vcpu } from '../kvm/kvm_host';
 import { kvm_vcpu_kick } from '../kvm/kvm_main';
-import { __apic_accept_irq } from '../kvm/lapic';
+import { __apic_accept_irq, kvm_apic_present } from '../kvm/lapic';
 import { device_posts, kvm_enter_smm, kvm_inj_virq, lapic_timer_posted } from '../kvm/trace';
 import { __vmx_deliver_posted_interrupt, EXIT_REASON_HLT, vmx_deliver_interrupt } from '../kvm/vmx/common';
 import { pi_has_pending_interrupt } from '../kvm/vmx/posted_intr';
@@ -209,7 +209,7 @@ export const interrupts = [
       const { m } = look;
       const guest = host.guestOf(vcpu);
       if (kvm_lapic.apicv_active.get(m, host.apicOf(vcpu)) || !executes(look, vcpu)) return true;
-      if (!vmxip(m, guest)) return true;
+      if (!vmxip(m, guest) || !kvm_apic_present(m, vcpu)) return true;
       if (!guest_cpu.if.get(m, guest) || inShadow(m, guest)) return true;
       if (kvm_vcpu.guest_debug_blockirq.get(m, vcpu)) return true; // userspace holds it back: x86:INJ-10
       return (

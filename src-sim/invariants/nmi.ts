@@ -1,5 +1,5 @@
 import { guest_cpu, inShadow } from '../guest/cpu';
-import { guest_run } from '../guest/run';
+import { ENTRY_FAILURE, guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu, variant } from '../kvm/kvm_host';
 import { tdx_inject_nmi } from '../kvm/vmx/tdx';
@@ -74,6 +74,13 @@ function taken(look: Look, vcpu: Ref): number {
 /** The second posting keeps nmi_injected until it has read PEND_NMI back: it counts an NMI twice. @source tdx:NMI-17 */
 function readsBack({ m }: Look): boolean {
   return variant.nmi_readback.get(m, host.variantRef(m)) === 1;
+}
+
+/** After a failed entry KVM still takes for injected what it took before, also what the entry did not carry. @source x86:VMX-15 */
+function keepsInjected(look: Look, vcpu: Ref): boolean {
+  if (!look.did(TRACED) || look.word(0) !== vcpu) return false;
+  const { exit_reason, nmi_injected } = kvm_vcpu;
+  return exit_reason.get(look.m, vcpu) >= ENTRY_FAILURE && nmi_injected.get(look.before, vcpu) === 1;
 }
 
 /** Whether SEAMCALLs past KVM have worked on the TD. */
@@ -168,6 +175,7 @@ export const nmi = [
       const raised = kvm_vcpu.nmi_queued.get(look.m, vcpu) > kvm_vcpu.nmi_queued.get(look.before, vcpu);
       return (
         raised ||
+        keepsInjected(look, vcpu) ||
         look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
         (look.didOf(tdh_vp_wr) && isPastKvm(look, vcpu))
       );

@@ -166,7 +166,7 @@ function kvm_apic_mda(m: Machine, vcpu: Ref, src: Ref, dest: number, x2apic: boo
 }
 
 /** Whether the vCPU has a local APIC that is enabled in its base: any message needs that. @source x86:LAPIC-17 */
-function kvm_apic_present(m: Machine, vcpu: Ref): boolean {
+export function kvm_apic_present(m: Machine, vcpu: Ref): boolean {
   if (!kvm_vcpu.created.get(m, vcpu) || !lapic_in_kernel(m, vcpu)) return false;
   return (kvm_lapic.base.get(m, apicOf(vcpu)) & apic.MSR_IA32_APICBASE_ENABLE) !== 0;
 }
