@@ -456,12 +456,18 @@ export class Desktop {
 
   /** The same of an attempt that was left. */
   async #earlierRun(session: string): Promise<Run | { readonly say: string }> {
-    const { progress } = this.#world;
+    const { progress, remembered } = this.#world;
     const attempt = progress.attempt(session);
     if (attempt?.lab !== SANDBOX) return { say: 'There is no such attempt.' };
     const lines = progress.lines(session);
     const { started, header } = attempt;
-    const opened = await this.#insist('open', { lab: SANDBOX, session, started, kept: { header, lines } });
+    const opened = await this.#insist('open', {
+      lab: SANDBOX,
+      session,
+      started,
+      kept: { header, lines },
+      filter: remembered.settings.trace.filter,
+    });
     if (opened.kind === 'changed')
       return {
         say: 'That attempt was made with another version of the simulator, which may answer otherwise.',
