@@ -257,6 +257,10 @@ export const guest_run = routine(
           return at.boundary;
         }
       }
+      if (op === cpu.OP_HLT && guest_cpu.value.lo(m, guest) > 0) {
+        guest_cpu.if.set(m, guest, guest_cpu.value.lo(m, guest) - 1); // queued with 1 + the flag that it needs
+        guest_cpu.value.set(m, guest, 0, 0);
+      }
       if (op === cpu.OP_RSM) {
         guest_cpu.op.set(m, guest, cpu.OP_NONE);
         guest_cpu.rsm.set(m, guest, 1);

@@ -25,7 +25,7 @@ import { thread, type Machine } from '../machine/machine';
 import { HOST_KERNEL, pcpu } from '../platform/pcpu';
 import { pi_desc, posted_intr_vmcs, POSTED_INTR_WAKEUP_VECTOR } from '../platform/posted_intr';
 import { tdh_vp_wr } from '../seam/fields';
-import { tdh_vp_init } from '../seam/leaves';
+import { tdh_vp_addcx, tdh_vp_init } from '../seam/leaves';
 import { tdr, tdvps, VCPU_ACTIVE } from '../seam/tdx_module';
 import { tdh_vp_enter } from '../seam/vp_enter';
 import { Bench, ipi, msi } from '../testing/bench';
@@ -533,6 +533,14 @@ const CASES: Record<string, Case> = {
     seeds: [
       defect(tdh_vp_init, 'execute', also((m, l) =>
         tdr.num_vcpus.set(m, host.moduleOf(host.kvmOf(m, l.target as Ref)), 7))),
+    ],
+  },
+  pages_are_counted: {
+    states: 'TDXM-INV-16, TDXM-LIFE-4',
+    does: [bootTd],
+    seeds: [
+      defect(tdh_vp_addcx, 'execute', also((m, l) =>
+        tdr.chldcnt.set(m, host.moduleOf(host.kvmOf(m, l.target as Ref)), 99))),
     ],
   },
   associations_are_counted: {

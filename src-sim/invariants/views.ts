@@ -164,6 +164,27 @@ export const views = [
   ),
   invariant(
     'td',
+    'pages_are_counted',
+    'TDXM-INV-16, TDXM-LIFE-4',
+    "CHLDCNT is the number of the TD's pages besides its root until pages are reclaimed; the root goes when it is 0.",
+    ({ m, before }, vm) => {
+      const ref = host.moduleOf(vm);
+      const pages = tdr.chldcnt.get(m, ref);
+      const lifecycle = tdr.lifecycle.get(m, ref);
+      if (lifecycle === module.TD_RECLAIMED) return pages === 0;
+      if (lifecycle === module.TD_TEARDOWN) return pages <= tdr.chldcnt.get(before, ref);
+      let owned = tdr.tdcx.get(m, ref) + tdr.pages.get(m, ref);
+      for (let i = 0; i < host.PAGES; i++)
+        if (host.guest_page.sept.get(m, host.pageAt(vm, i)) !== host.SEPT_FREE) owned++;
+      for (let i = 0; i < kvm.slots.get(m, vm); i++) {
+        const of = host.tdvpsOf(host.vcpuAt(m, vm, i));
+        if (tdvps.state.get(m, of) !== module.VCPU_NONE) owned += 1 + tdvps.pages.get(m, of);
+      }
+      return pages === owned;
+    },
+  ),
+  invariant(
+    'td',
     'associations_are_counted',
     'TDXM-INV-5',
     'The module counts the vCPUs that belong to some CPU.',

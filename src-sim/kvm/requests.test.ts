@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Bench } from '../testing/bench';
+import * as host from './kvm_host';
 
 /** Requests to all vCPUs of a VM: who is interrupted, and what their sender waits for. */
 
@@ -98,4 +99,47 @@ describe('the sender of a request that waits', () => {
     expect(bench.shows('td.wait_for_sept_zap')).toBe('0');
     expect(status(bench, 'td.vcpu1')).toBe('in-guest');
   });
+});
+
+describe('requests on the way in', () => {
+  const ORDER = [
+    'VM_DEAD',
+    'MIGRATE_TIMER',
+    'TRIPLE_FAULT',
+    'PMI',
+    'SMI',
+    'NMI',
+    'IOAPIC_EOI_EXIT',
+    'APICV_UPDATE',
+  ] as const;
+  /** A vCPU in userspace with these requests; answers which are left when KVM_RUN has returned. */
+  function left(requests: readonly (typeof ORDER)[number][]): string[] {
+    const bench = new Bench({ vms: { vmx: 1 } }, false);
+    bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1, run: false });
+    const { machine } = bench;
+    const [vcpu] = machine.vcpus;
+    host.kvm_vcpu.requests.clearAll(machine, vcpu!);
+    for (const name of requests) host.kvm_vcpu.requests.set(machine, vcpu!, host[`KVM_REQ_${name}`]);
+    if (requests.includes('NMI')) host.kvm_vcpu.nmi_queued.set(machine, vcpu!, 1);
+    bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+    return bench.shows('vmx.vcpu0.requests').split(' ');
+  }
+
+  test('x86:INJ-1: a dead VM comes before everything', () => {
+    expect(left(ORDER)).toEqual(expect.arrayContaining([...ORDER]));
+  });
+
+  test.each([
+    ['TRIPLE_FAULT', ['MIGRATE_TIMER']],
+    ['IOAPIC_EOI_EXIT', ['MIGRATE_TIMER', 'PMI', 'SMI', 'NMI']],
+  ] as const)(
+    'x86:INJ-1: %s leaves KVM_RUN when %j have been served, and what comes later has not',
+    (exit, served) => {
+      const requests =
+        exit === 'TRIPLE_FAULT' ? ORDER.slice(1) : ORDER.slice(1).filter((name) => name !== 'TRIPLE_FAULT');
+      const now = left(requests);
+      for (const name of served) expect(now, name).not.toContain(name);
+      for (const name of requests.slice(requests.indexOf(exit) + 1)) expect(now, name).toContain(name);
+    },
+  );
 });

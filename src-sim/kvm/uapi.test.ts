@@ -86,14 +86,14 @@ describe('KVM_SET_VCPU_EVENTS', () => {
     expect(shows(bench, 'guest.gps')).toBe('1');
   });
 
-  test('x86:UAPI-12: a triple fault without its capability is -EINVAL after the rest was stored', () => {
+  test('x86:UAPI-12, x86:EDGE-12, x86:TEST-11: a triple fault without its capability is -EINVAL after the rest was stored', () => {
     const bench = ready();
     expect(bench.does(set({ triple_fault: 1, nmi_injected: 1, smi_pending: 1 }))).toBe('-EINVAL');
     expect(reads(bench, 'nmi_injected', 'smi_pending')).toEqual(['1', '1']);
     expect(shows(bench, 'requests')).not.toContain('TRIPLE_FAULT');
   });
 
-  test('x86:UAPI-12: with it the triple fault is pending, is read back, and can be taken away', () => {
+  test('x86:UAPI-12, x86:TEST-11: with it the triple fault is pending, is read back, and can be taken away', () => {
     const bench = ready();
     bench.does({ vmm: 'KVM_CAP_X86_TRIPLE_FAULT_EVENT', vm: 'vmx' });
     bench.does(set({ triple_fault: 1 }));

@@ -2,6 +2,7 @@ import type { Ref } from '../machine/layout';
 import type { Machine } from '../machine/machine';
 import { E, routine } from '../machine/routine';
 import { MSR_INDEX } from '../names';
+import { tdh_mem_page_remove } from '../seam/leaves';
 import { guest_page, kvm, pageAt } from './kvm_host';
 import { kvm_can_get_msr, kvm_can_set_msr } from './x86_msr';
 
@@ -96,7 +97,7 @@ export const kvm_vm_ioctl_set_mem_attributes = vmIoctl(
     const page = pageAt(vm, index);
     guest_page.shared.set(m, page, isPrivate ? 0 : 1);
     if (isPrivate) guest_page.shared_mapped.set(m, page, 0);
-    else guest_page.sept.set(m, page, 0);
+    else tdh_mem_page_remove(m, vm, index);
     return 0;
   },
 );

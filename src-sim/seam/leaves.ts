@@ -84,6 +84,21 @@ export const tdh_mem_page_aug = leaf('TDH.MEM.PAGE.AUG', 'TDXM-OPST-7', 'Map a p
   return succeed(m);
 }); // prettier-ignore
 
+/**
+ * Takes a page back from a TD. Stands for TDH.MEM.RANGE.BLOCK, TDH.MEM.TRACK and TDH.MEM.PAGE.REMOVE, which do nothing
+ * to a fatal TD or one without its key.
+ *
+ * @source TDXM-INV-16, TDXM-MC-11
+ */
+export function tdh_mem_page_remove(m: Machine, vm: Ref, page: number): void {
+  const module = moduleOf(vm);
+  const ref = pageAt(vm, page);
+  if (tdr.fatal.get(m, module) || tdr.lifecycle.get(m, module) !== tdx.TD_KEYS_CONFIGURED) return;
+  if (guest_page.sept.get(m, ref) === SEPT_FREE) return;
+  guest_page.sept.set(m, ref, SEPT_FREE);
+  addPages(m, module, -1);
+}
+
 export const tdh_vp_create = leaf('TDH.VP.CREATE', 'TDXM-BUILD-6', 'Make the TDVPS root page.', (m, vcpu) => {
   const module = moduleOf(kvmOf(m, vcpu));
   if (tdvps.state.get(m, tdvpsOf(vcpu)) !== tdx.VCPU_NONE) return refuse(m, 'PAGE_METADATA_INCORRECT', 'RCX');

@@ -412,8 +412,10 @@ const BEGIN: BeginTable = {
       return null;
     },
     HLT(t, { interrupts }) {
-      const refused = instruct(t, cpu.OP_HLT);
-      if (refused === null) guest_cpu.if.set(t.m, guestOf(t.vcpu), interrupts === 'enabled' ? 1 : 0);
+      const flag = interrupts === 'enabled' ? 1 : 0;
+      const now = inNonRoot(t.m, cpuOfThread(t.m, t.vcpu)); // else the flag changes with the instruction, not before it
+      const refused = instruct(t, cpu.OP_HLT, 0, 0, now ? 0 : 1 + flag);
+      if (refused === null && now) guest_cpu.if.set(t.m, guestOf(t.vcpu), flag);
       return refused;
     },
   },
