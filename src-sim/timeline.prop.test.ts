@@ -60,6 +60,55 @@ describe('for any sequence of inputs', () => {
     );
   });
 
+  test('step by step back, on from anywhere and back again shows the bytes and events that were there', () => {
+    fc.assert(
+      fc.property(moves, anyAction, fc.nat(), fc.nat({ max: 100 }), (list, action, pick, back) => {
+        const seen: { readonly hash: string; readonly events: number }[] = [];
+        const look = (now: Timeline): void => {
+          seen[now.moment] = { hash: now.machine.hash(), events: now.machine.trace.count };
+        };
+        const t = play(list, look);
+        const walk = (): void => {
+          const text = traceOf(t);
+          for (let n = 0; n < back && t.moment > 1; n++) {
+            t.jump(t.moment - 1);
+            const { trace } = t.machine;
+            expect({ hash: t.machine.hash(), events: trace.count }).toEqual(seen[t.moment]);
+            expect(traceOf(t)).toEqual(text.slice(0, trace.count - trace.first));
+          }
+        };
+        t.jump(t.last);
+        walk();
+        t.jump(pick % (t.last + 1));
+        t.onMoment = () => look(t);
+        t.perform(action);
+        walk();
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('a trace that keeps few events shows none that was not there, wherever one jumps', () => {
+    const t = new Timeline(PLATFORM, { events: 1 << 10 });
+    const all: string[] = [];
+    t.onMoment = () => {
+      const { trace } = t.machine;
+      for (let n = all.length; n < trace.count; n++) all.push(JSON.stringify(trace.event(n)));
+    };
+    t.perform(ActionSchema.parse({ boot: 'td', vm: 'td' }));
+    const init = ActionSchema.parse({ guest: 'ICR', vm: 'td', vcpu: 0, dest: 1, delivery_mode: 'INIT' });
+    while (all.length < 8_000) t.perform(init);
+    t.onMoment = null;
+    fc.assert(
+      fc.property(fc.array(fc.nat({ max: t.last }), { minLength: 2, maxLength: 6 }), (moments) => {
+        for (const moment of moments) t.jump(moment);
+        const { trace } = t.machine;
+        for (let n = trace.first; n < trace.count; n++) expect(JSON.stringify(trace.event(n))).toBe(all[n]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test('a line of history that was left is kept as it was', () => {
     fc.assert(
       fc.property(moves, fc.nat(), anyAction, (list, pick, action) => {

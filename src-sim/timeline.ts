@@ -3,6 +3,7 @@ import type { Machine } from './machine/machine';
 import { Choices } from './choices';
 import { Past, type Moment, type Seeker } from './past';
 import { actorOf, commandOf, type Action } from './scenario/action';
+import { Trail, TRAIL } from './trail';
 import { beginAction, expandBoot, outcomeOf, type Outcome } from './vmm/perform';
 import { powerOn, type Platform, type World } from './world';
 
@@ -41,6 +42,7 @@ export class Timeline implements Moment {
   private interval = FIRST_INTERVAL;
   private frames = new Uint8Array(0);
   private frameTraces: number[] = [];
+  private readonly trail: Trail;
   private searched: Past | null = null;
 
   /**
@@ -54,6 +56,7 @@ export class Timeline implements Moment {
   ) {
     this.world = powerOn(platform, options.events);
     this.machine = this.world.machine;
+    this.trail = new Trail(this.machine);
     this.watch = options.invariants === true ? new Watch(this.machine) : null;
     this.machine.commandOf = (n) => commandOf(this.line.actions[n]!);
     this.line = {
@@ -215,9 +218,19 @@ export class Timeline implements Moment {
     const frame = this.frameAt(target);
     const at = this.moment;
     // From here when that is nearer than the keyframe.
-    if (!(at <= target && at >= frame * this.interval)) this.restore(frame);
-    while (this.moment < target) this.replay(this.line.choices.at(this.moment));
+    const back = !(at <= target && at >= frame * this.interval);
+    if (!back || !this.trail.show(target)) this.replayTo(target, back ? frame : null);
     this.watch?.restart();
+  }
+
+  /** Goes on to a moment, from the one shown or from a keyframe; from there, with a trail of the last moments. */
+  private replayTo(target: number, frame: number | null): void {
+    if (frame !== null) this.restore(frame);
+    const trail = frame === null ? target : target - TRAIL;
+    while (this.moment < target) {
+      if (this.moment >= trail) this.trail.keep();
+      this.replay(this.line.choices.at(this.moment));
+    }
   }
 
   /** Goes to another line of history, at one of its moments. */
@@ -227,6 +240,7 @@ export class Timeline implements Moment {
     const shared = commonLength(this.line, line);
     this.line = line;
     this.dropFramesAfter(shared);
+    this.trail.leaveLine(shared);
     this.restore(this.frameTraces.length - 1);
     this.machine.trace.leaveLine();
     this.jump(moment);
@@ -268,6 +282,7 @@ export class Timeline implements Moment {
     this.lines.push(this.line);
     this.machine.trace.leaveLine();
     this.dropFramesAfter(moment);
+    this.trail.leaveLine(moment);
   }
 
   private keyframe(): void {

@@ -161,12 +161,17 @@ export class Trace {
     return Math.max(this.high, this.written);
   }
 
+  /** Whether events before the `count`-th can be read when the trace is set back to when so many had happened. */
+  reaches(count: number): boolean {
+    return count >= this.base && count <= this.known && count >= this.known - this.capacity;
+  }
+
   /**
-   * Goes back to when `count` events had happened. The later ones stay readable, until another line of history begins;
-   * but not where what is recorded again would take the place of other rows.
+   * Goes to when `count` events had happened. The later ones stay readable, until another line of history begins; but
+   * not where what is recorded again would take the place of other rows, nor where those before were never recorded.
    */
   rewind(count: number): void {
-    if (count < this.known - this.capacity) this.resumeAt(count);
+    if (count < this.known - this.capacity || count > this.known) this.resumeAt(count);
     else this.count = count;
   }
 

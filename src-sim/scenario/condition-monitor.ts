@@ -34,14 +34,15 @@ export class Monitor {
   private readonly watches: readonly Watch[];
   /** Last moment that was observed on this line. */
   private observed: number;
-  private readonly eventful: boolean;
+  /** Names of the events that any condition asks for. */
+  private readonly names: ReadonlySet<string>;
 
   constructor(
     private readonly timeline: Moment,
     conditions: readonly Condition[],
   ) {
     this.watches = conditions.map((condition) => watch(condition, timeline));
-    this.eventful = conditions.some(mentionsEvents);
+    this.names = new Set(conditions.flatMap(eventsOf));
     this.observed = timeline.moment;
     const at = this.here();
     for (const one of this.watches) one.begin(at);
@@ -56,7 +57,7 @@ export class Monitor {
       this.observed = moment - 1;
     }
     const at = this.here();
-    if (this.eventful)
+    if (this.names.size > 0)
       for (const event of this.since(this.observed)) for (const one of this.watches) one.event(event, at);
     for (const one of this.watches) one.look(at);
     this.observed = moment;
@@ -99,14 +100,12 @@ export class Monitor {
     return this.watches.map((one) => one.memory(moment)).join(';');
   }
 
-  /** Events of later moments than `moment`, oldest first. */
+  /** Events of later moments than `moment` that are asked for, oldest first. */
   private since(moment: number): TraceEvent[] {
     const { trace } = this.timeline.machine;
     const events: TraceEvent[] = [];
-    for (let n = trace.count - 1; n >= trace.first; n--) {
-      const event = trace.event(n);
-      if (event.moment <= moment) break;
-      events.push(event);
+    for (let n = trace.count - 1; n >= trace.first && trace.momentOf(n) > moment; n--) {
+      if (this.names.has(trace.nameOf(n))) events.push(trace.event(n));
     }
     return events.reverse();
   }
@@ -169,11 +168,14 @@ function watch(condition: Condition, timeline: Moment): Watch {
   );
 }
 
-function mentionsEvents(condition: Condition): boolean {
-  if ('event' in condition || 'absent' in condition || 'order' in condition) return true;
-  if ('all' in condition) return condition.all.some(mentionsEvents);
-  if ('any' in condition) return condition.any.some(mentionsEvents);
-  return 'not' in condition && !('path' in condition) && mentionsEvents(condition.not);
+/** Names of the events that a condition mentions. */
+function eventsOf(condition: Condition): string[] {
+  if ('event' in condition) return [condition.event];
+  if ('absent' in condition) return [condition.absent.event];
+  if ('order' in condition) return condition.order.map(({ event }) => event);
+  if ('all' in condition) return condition.all.flatMap(eventsOf);
+  if ('any' in condition) return condition.any.flatMap(eventsOf);
+  return 'not' in condition && !('path' in condition) ? eventsOf(condition.not) : [];
 }
 
 // History of one value --------------------------------------------------------------------------------------------
