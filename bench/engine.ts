@@ -2,9 +2,11 @@ import { kvm_entry } from '../src-sim/kvm/trace';
 import { num, record, type Ref } from '../src-sim/machine/layout';
 import { header, Machine, thread } from '../src-sim/machine/machine';
 import { routine } from '../src-sim/machine/routine';
-import { ActionSchema, type Action } from '../src-sim/scenario/action';
+import { ActionSchema, commandOf, type Action } from '../src-sim/scenario/action';
 import { StopSeeker } from '../src-sim/scenario/stop';
 import { Timeline } from '../src-sim/timeline';
+import { beginAction, expandBoot, outcomeOf } from '../src-sim/vmm/perform';
+import { powerOn } from '../src-sim/world';
 import { atMost, median, ratio, type Figure } from './ratio';
 
 /** The engine against hand-written loops over the same typed arrays. */
@@ -76,10 +78,11 @@ function steps(): Figure {
 
 const action = (given: Record<string, unknown>): Action => ActionSchema.parse(given) as Action;
 const INIT = action({ guest: 'ICR', vm: 'td', vcpu: 0, dest: 1, delivery_mode: 'INIT' });
+const PLATFORM = { vms: { td: 2, vmx: 2 } };
+const BOOTS = [action({ boot: 'td', vm: 'td' }), action({ boot: 'vmx', vm: 'vmx' })];
 function running(): Timeline {
-  const t = new Timeline({ vms: { td: 2, vmx: 2 } });
-  t.perform(action({ boot: 'td', vm: 'td' }));
-  t.perform(action({ boot: 'vmx', vm: 'vmx' }));
+  const t = new Timeline(PLATFORM);
+  for (const boot of BOOTS) t.perform(boot);
   return t;
 }
 
@@ -111,17 +114,20 @@ function recording(): Figure {
     for (let i = 0; i < ROUNDS; i++) t.perform(INIT);
     return t.moment;
   };
-  const moments = subject();
-  const choices = running();
-  for (let i = 0; i < ROUNDS; i++) choices.perform(INIT);
   const reference = (): number => {
-    const t = running();
-    const { machine } = t;
-    for (let i = 0; i < ROUNDS; i++) {
-      t.begin(INIT);
-      for (let n = machine.nextThread(); n >= 0; n = machine.nextThread()) machine.step(n);
-    }
-    return moments;
+    const world = powerOn(PLATFORM);
+    const { machine } = world;
+    machine.commandOf = () => commandOf(INIT);
+    const perform = (given: Action): void => {
+      for (const part of 'boot' in given ? expandBoot(given) : [given]) {
+        beginAction(world, part as Exclude<Action, { boot: string }>);
+        for (let n = machine.nextThread(); n >= 0; n = machine.nextThread()) machine.step(n);
+      }
+      if (outcomeOf(machine, given, false).say === '') throw new Error('no outcome');
+    };
+    for (const boot of BOOTS) perform(boot);
+    for (let i = 0; i < ROUNDS; i++) perform(INIT);
+    return machine.moment;
   };
   return atMost('recording on to off', ratio(subject, reference, 15), 1.25);
 }

@@ -11,7 +11,7 @@ import { powerOn, type Platform, type World } from './world';
 export const STEP_LIMIT = 20_000;
 /** Bytes that keyframes may take; beyond, every second one is given up and the distance between them doubles. */
 const KEYFRAME_BYTES = 16 * 1024 * 1024;
-const FIRST_INTERVAL = 64;
+const FIRST_INTERVAL = 512;
 
 /** One line of history: which thread stepped, or which action began, moment by moment. */
 interface Line {
@@ -115,12 +115,16 @@ export class Timeline implements Moment {
   /** Begins an action. `boot` is performed whole, since it stands for many. */
   begin(action: Action): Outcome {
     if (actorOf(action) === 'boot') return this.perform(action);
+    this.beginOne(action);
+    return this.outcome!;
+  }
+
+  private beginOne(action: Action): void {
     this.branch();
     this.line.actions.push(action);
     this.line.choices.push(-this.line.actions.length);
     beginAction(this.world, action as Exclude<Action, { boot: string }>);
     this.arrived();
-    return this.outcome!;
   }
 
   /**
@@ -204,7 +208,7 @@ export class Timeline implements Moment {
   }
 
   private beginAndSettle(action: Action, seeker: Seeker | null): boolean {
-    this.begin(action);
+    this.beginOne(action);
     return seeker?.hits(this) === true || this.settle(STEP_LIMIT, seeker) === 'halted';
   }
 
