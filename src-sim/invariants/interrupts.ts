@@ -178,6 +178,7 @@ export const interrupts = [
       if (kvm_vcpu.last_exit.get(before, vcpu) !== EXIT_REASON_HLT) return true;
       if (look.didOf(kvm_arch_vcpu_ioctl_set_mpstate)) return true;
       return (
+        kvm_vcpu.pv_unhalted.get(before, vcpu) === 1 || // a remote-read message is no interrupt: x86:LAPIC-7
         kvm_vcpu.nmi_pending.get(m, vcpu) > 0 ||
         kvm_vcpu.smi_pending.get(m, vcpu) === 1 ||
         kvm_vcpu.requests.test(m, vcpu, host.KVM_REQ_NMI) === 1
