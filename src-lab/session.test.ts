@@ -348,6 +348,16 @@ describe('the machine', () => {
     l.does(reset, look);
   });
 
+  test('is looked at in other moments; what is done next begins where the last input ended', () => {
+    const l = new Learner(lab);
+    const { moment } = l.does(INIT('td')).timeline;
+    expect([l.peek(3).accepted, l.peek(5).accepted, l.timeline.moment, l.inputs]).toEqual([true, true, 5, 1]);
+    expect(l.peek(moment + 1)).toMatchObject({ accepted: false });
+    l.does(INIT('td'));
+    expect([l.timeline.history.length, l.inputs]).toEqual([1, 2]);
+    expect(l.timeline.moment).toBeGreaterThan(moment);
+  });
+
   test('must be reset when too much was done on it', () => {
     const l = learner();
     const boot = act('boot td vm=td vcpus=8');

@@ -129,8 +129,7 @@ export class LabSession {
 
   /** Applies one input. Never throws. */
   apply(input: Input): Applied {
-    if (this.left !== null) this.machines.jump(this.left);
-    this.left = null;
+    this.peekNoMore();
     if (this.inputs >= MAX_INPUTS)
       return no(`A session has at most ${MAX_INPUTS} inputs. Begin the lab anew.`);
     const applied = this.dispatch(input);
@@ -144,6 +143,12 @@ export class LabSession {
     const jumped = this.jump(moment);
     if (jumped.accepted) this.left ??= left;
     return jumped;
+  }
+
+  /** Shows the machine where the inputs have left it. */
+  peekNoMore(): void {
+    if (this.left !== null) this.machines.jump(this.left);
+    this.left = null;
   }
 
   /** How far the learner has come. */

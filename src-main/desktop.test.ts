@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Input } from '../src-lab/input';
 import { parseTranscript } from '../src-lab/transcript';
-import type { InputReply, SessionView } from '../src-lab/view';
+import { TRACE_FILTER, type EventView, type InputReply, type SessionView } from '../src-lab/view';
 import { runScenario } from '../src-sim/scenario/runner';
 import { parseScenario } from '../src-sim/scenario/scenario';
 import {
@@ -217,6 +217,27 @@ describe('a lab', () => {
     supervisor.cancel();
     expect(await get('lab.ask', { session, question })).toEqual(before);
     expect((await open()).inputs).toBe(1);
+  });
+
+  test('is looked at without an input: other moments, rows of the trace, its events', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const first = start(where);
+    const { session } = await first.open();
+    const { machine } = await first.input(session, step);
+    const peeked = await first.get<InputReply>('lab.peek', { session, moment: 1 });
+    expect([peeked.inputs, peeked.machine.moment, peeked.machine.last]).toEqual([1, 1, machine.last]);
+    const filter = { ...TRACE_FILTER, tracepoints: false, marks: false, text: 'KVM_CREATE' };
+    const [rows] = await first.get<Int32Array[]>('trace.filter', { session, filter });
+    expect(rows!.length).toBeGreaterThan(0);
+    const asked = { session, on: 'a', events: [...rows!, 1_000_000] };
+    const events = await first.get<EventView[]>('trace.events', asked);
+    expect(events.map(({ n, type }) => [n, type])).toEqual([...rows!].map((n) => [n, 'action']));
+    // Neither who goes on nor who comes back finds anything of it.
+    await first.get('lab.close', {});
+    expect((await first.open()).machine).toMatchObject({ moment: machine.moment, outcome: machine.outcome });
+    await first.get('lab.peek', { session, moment: 1 });
+    expect((await first.input(session, step)).machine.moment).toBeGreaterThan(machine.moment);
   });
 
   test('whose content changed begins anew; the learner is told and the attempt stays exportable', async () => {

@@ -49,6 +49,8 @@ export function makeWorkshop(
 ): Workshop {
   const scenarios = new Scenarios(examples);
   const benches = new Map<string, Bench>();
+  /** The session that was closed last: who comes back to it before another is opened finds it as it was. */
+  let rested: Bench | null = null;
 
   const labs = (): { found: Map<string, { folder: string; lab: Lab }>; broken: BrokenLab[] } => {
     const found = new Map<string, { folder: string; lab: Lab }>();
@@ -98,10 +100,17 @@ export function makeWorkshop(
       if (sound.transcript.head.simVersion !== SIM_VERSION)
         return { kind: 'changed', what: 'simulator', title };
       entries = sound.transcript.entries;
-      const replayed = replay(lab, session, entries, reporter(foreman));
-      if (!replayed.ok) return { kind: 'damaged', line: replayed.n + 1, title };
-      learner = replayed.session;
+      // Each line vouches for all before it, the header included.
+      if (rested?.last === (kept.lines.at(-1) ?? kept.header)) {
+        learner = rested.session;
+        learner.peekNoMore();
+      } else {
+        const replayed = replay(lab, session, entries, reporter(foreman));
+        if (!replayed.ok) return { kind: 'damaged', line: replayed.n + 1, title };
+        learner = replayed.session;
+      }
     }
+    rested = null;
     const shown = show(learner, filter);
     const bench: Bench = { session: learner, shown, last: kept?.lines.at(-1) ?? header, writing: null };
     benches.set(session, bench);
@@ -159,7 +168,10 @@ export function makeWorkshop(
       const bench = benches.get(id);
       return bench === undefined ? null : answer(bench.session, question, reporter(foreman));
     },
-    close: (session) => void benches.delete(session),
+    close: (session) => {
+      rested = benches.get(session) ?? null;
+      benches.delete(session);
+    },
     sandbox: () => ({ switches: switchDocs(), scenarios: scenarios.cards() }),
     faults: faultsOf,
     scenario: (id) => scenarios.find(id),
