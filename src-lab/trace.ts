@@ -66,13 +66,11 @@ export class ToldTrace {
 
 /** An event as the screen shows it. */
 export function eventView(trace: Trace, n: number): EventView {
-  const { args: _args, ...event } = trace.event(n);
-  const leaf = leafOf(trace, n);
-  return {
-    ...event,
-    took: tookOf(trace, leaf ?? n),
-    leaf: leaf === null ? null : trace.event(leaf).text,
-  };
+  const { moment, ns, thread, cpu, layer, depth, type, name, text, say, source } = trace.event(n);
+  const returned = leafOf(trace, n);
+  const took = tookOf(trace, returned ?? n);
+  const leaf = returned === null ? null : trace.event(returned).text;
+  return { n, moment, ns, thread, cpu, layer, depth, type, name, text, say, source, took, leaf };
 }
 
 /** Moments at which the actions from event `keep` on began, and how many there were before. */
@@ -92,8 +90,8 @@ function newestAction(trace: Trace, before: number): number | null {
 }
 
 /**
- * Which events of a trace a filter shows. What an event says is looked at once for all events that differ in time and
- * depth alone, so a trace of a million events costs little more than reading its rows.
+ * Which events of a trace a filter shows. What an event says is looked at once for all events that differ in time, depth
+ * and CPU alone, so a trace of a million events costs little more than reading its rows.
  */
 export class TraceMatcher {
   private readonly needle: string;

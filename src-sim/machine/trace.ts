@@ -21,6 +21,8 @@ export interface EventDeclaration {
 }
 
 const declarations: EventDeclaration[] = [];
+/** Per declaration: its templates, read once. */
+const templates: { readonly print: Template; readonly say: Template }[] = [];
 const known = new Set<string>();
 
 /**
@@ -42,7 +44,25 @@ export function event(
   known.add(name);
   const declaration = { id: declarations.length, name, type, args, print, say, source };
   declarations.push(declaration);
+  templates.push({ print: templateOf(print), say: templateOf(say) });
   return declaration;
+}
+
+/** What is said as it stands, and what an argument stands for, in turns. */
+type Template = readonly string[];
+
+function templateOf(text: string): Template {
+  return text.split(/\{(\w+)\}/);
+}
+
+function fill(template: Template, args: Readonly<Record<string, string | number>>, who: string): string {
+  let text = template[0]!;
+  for (let i = 1; i < template.length; i += 2) {
+    const key = template[i]!;
+    text += key === 'who' ? who : String(args[key] ?? '');
+    text += template[i + 1]!;
+  }
+  return text;
 }
 
 /** Names of all declared tracepoints and marks. */
@@ -303,7 +323,7 @@ export class Trace {
     return end < 0 ? [command.slice(verb), ''] : [command.slice(verb, end), command.slice(end + 1)];
   }
 
-  /** A number for what the event is, says and belongs to: the same for events that differ in time and depth alone. */
+  /** A number for what the event is, says and belongs to: the same for events that differ in time, depth and CPU alone. */
   digestOf(n: number): number {
     const { rows } = this;
     const at = (n & this.mask) * WORDS;
@@ -314,7 +334,7 @@ export class Trace {
     }
     return hash ^ (hash >>> 16);
   }
-  /** Whether two events differ in time and depth alone. */
+  /** Whether two events differ in time, depth and CPU alone. */
   isLike(n: number, other: number): boolean {
     const { rows } = this;
     const a = (n & this.mask) * WORDS;
@@ -358,79 +378,63 @@ export class Trace {
   event(n: number): TraceEvent {
     if (n < this.first || n >= this.known)
       throw new RangeError(`event ${n} is not in ${this.first}..${this.known - 1}`);
-    const { rows } = this;
-    const at = (n & this.mask) * WORDS;
-    const word = (i: number): number => rows[at + i]!;
-    const type = word(1) & 0xf;
-    const { name: thread } = this.threads[word(2) & 0xff]!;
-    const base = {
-      n,
-      moment: word(0),
-      ns: (word(4) >>> 0) + word(5) * 0x1_0000_0000,
-      thread,
-      cpu: word(2) >> 16,
-      depth: (word(2) >> 8) & 0xff,
-    };
-    const layer = this.layerOf(n);
-    if (type === ACTION) {
-      const [verb, text] = this.actionOf(n);
-      const actor = this.command(word(3)).split(' ', 1)[0]!;
-      return {
-        ...base,
-        layer,
-        type: 'action',
-        name: verb,
-        args: {},
-        text,
-        say: `${actor}: ${verb} ${text}.`,
-        source: '',
-      };
-    }
-    if (type === CALL || type === RETURN) {
-      const routine = this.routines()[word(3)]!;
-      const { name, source } = routine;
-      if (type === RETURN) {
-        const value = word(6);
-        return {
-          ...base,
-          layer,
-          type: 'return',
-          name,
-          args: { value },
-          text: returnName(value),
-          say: `${thread}: ${name} returns ${returnName(value)}.`,
-          source,
-        };
+    const id = this.idOf(n);
+    const who = this.threadNameOf(n);
+    switch (this.kindOf(n)) {
+      case ACTION: {
+        const [verb, text] = this.actionOf(n);
+        const actor = this.command(id).split(' ', 1)[0]!;
+        return this.made(n, 'action', verb, {}, text, `${actor}: ${verb} ${text}.`, '');
       }
-      return {
-        ...base,
-        layer,
-        type: 'call',
-        name,
-        args: {},
-        text: '',
-        say: `${thread}: ${name} begins.`,
-        source,
-      };
+      case CALL: {
+        const { name, source } = this.routines()[id]!;
+        return this.made(n, 'call', name, {}, '', `${who}: ${name} begins.`, source);
+      }
+      case RETURN: {
+        const { name, source } = this.routines()[id]!;
+        const value = this.word(n, WORDS - ARGS);
+        const text = returnName(value);
+        return this.made(n, 'return', name, { value }, text, `${who}: ${name} returns ${text}.`, source);
+      }
+      default: {
+        const { type, name, source, args: kinds } = declarations[id]!;
+        const args: Record<string, string | number> = {};
+        let slot = WORDS - ARGS;
+        for (const key in kinds) {
+          const kind = kinds[key]!;
+          args[key] = printArg(kind, this.word(n, slot), kind === 'u64' ? this.word(n, slot + 1) : 0);
+          slot += kind === 'u64' ? 2 : 1;
+        }
+        const { print, say } = templates[id]!;
+        return this.made(n, type, name, args, fill(print, args, who), fill(say, args, who), source);
+      }
     }
-    const e = declarations[word(3)]!;
-    const args: Record<string, string | number> = {};
-    let slot = 6;
-    for (const [key, kind] of Object.entries(e.args)) {
-      args[key] = printArg(kind, word(slot), kind === 'u64' ? word(slot + 1) : 0);
-      slot += kind === 'u64' ? 2 : 1;
-    }
-    const fill = (template: string): string =>
-      template.replace(/\{(\w+)\}/g, (_, key: string) => (key === 'who' ? thread : String(args[key] ?? '')));
+  }
+
+  /** In one piece: an object that is put together by spreading takes several times as long. */
+  private made(
+    n: number,
+    type: TraceEvent['type'],
+    name: string,
+    args: TraceEvent['args'],
+    text: string,
+    say: string,
+    source: string,
+  ): TraceEvent {
     return {
-      ...base,
-      layer,
-      type: e.type,
-      name: e.name,
+      n,
+      moment: this.momentOf(n),
+      ns: this.nsOf(n),
+      thread: this.threadNameOf(n),
+      cpu: this.word(n, 2) >> 16,
+      layer: this.layerOf(n),
+      depth: this.depthOf(n),
+      type,
+      name,
       args,
-      text: fill(e.print),
-      say: fill(e.say),
-      source: e.source,
+      text,
+      say,
+      source,
     };
   }
 }
