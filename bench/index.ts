@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { writeFileSync } from 'node:fs';
 import { appFigures } from './app';
+import { cliFigures } from './cli';
 import { engineFigures } from './engine';
 import { interruptFigures } from './interrupts';
 import { gradebookFigures } from './gradebook';
@@ -9,13 +10,14 @@ import { stageFigures } from './stage';
 import { traceFigures } from './trace';
 import type { Figure } from './ratio';
 
-/** `npm run bench [-- --json FILE] [--only engine|interrupts|app|stage|input|trace|gradebook]`: prints every figure, and writes them when asked. */
+/** `npm run bench [-- --json FILE] [--only engine|interrupts|cli|app|stage|input|trace|gradebook]`: prints every figure, and writes them when asked. */
 const { values } = parseArgs({ options: { json: { type: 'string' }, only: { type: 'string' } } });
 
 const wanted = (part: string): boolean => values.only === undefined || values.only === part;
 const figures: Figure[] = [];
 if (wanted('engine')) figures.push(...engineFigures());
 if (wanted('interrupts')) figures.push(...interruptFigures());
+if (wanted('cli')) figures.push(...cliFigures());
 if (wanted('gradebook')) figures.push(...gradebookFigures());
 if (wanted('app')) figures.push(...(await appFigures()));
 if (wanted('stage')) figures.push(...(await stageFigures()));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ACTIONS, ACTORS, type Action, type ActionDeclaration } from './action';
+import { ACTIONS, type Action, type ActionDeclaration } from './action';
 import { Condition, EventPattern } from './condition-schema';
 import type { Place } from './errors';
 import { Platform } from './platform';
@@ -77,55 +77,64 @@ export const SCHED = {
 } as const;
 
 /** The schema of one action as a step, without its expectations. `boot` stands for many calls: it cannot be held. */
-export function actionStep(
-  actor: string,
-  verb: string,
-  { params, doc, source }: ActionDeclaration,
-): z.ZodObject {
+function actionStep(actor: string, verb: string, { params, doc, source }: ActionDeclaration): z.ZodObject {
   const own = z.strictObject({ [actor]: z.literal(verb), ...params.shape });
   const step = actor === 'boot' ? own : own.extend({ hold: Hold });
   return step.meta({ title: `${actor} ${verb}`, description: `${doc} ${source}` });
 }
 
-/** The step schemas of every action, by actor and verb. */
-export const ACTION_STEPS: Readonly<Record<string, Readonly<Record<string, z.ZodObject>>>> =
-  Object.fromEntries(
-    ACTORS.map((actor) => {
-      const verbs = Object.entries(ACTIONS[actor] as Record<string, ActionDeclaration>);
-      return [
-        actor,
-        Object.fromEntries(verbs.map(([verb, declared]) => [verb, actionStep(actor, verb, declared)])),
-      ];
-    }),
-  );
+// Schemas are made when they are first asked for: a file has few of all the actions, and making one takes long.
 
-const expecting = { expect: Expect.optional() };
-const withExpect = (step: z.ZodObject): z.ZodObject => step.extend(expecting).meta(step.meta() ?? {});
-const Step = z.union([
-  ...Object.values(ACTION_STEPS).flatMap((verbs) => Object.values(verbs).map(withExpect)),
-  ...Object.values(SCHED).map(withExpect),
-  z
-    .strictObject({ expect: Expect })
-    .meta({ title: 'expect', description: 'What must be so by now; events and when: since power-on' }),
-] as unknown as [z.ZodType]);
+/** What each actor can do. */
+export const VERBS: Readonly<Record<string, Readonly<Record<string, ActionDeclaration>>>> = ACTIONS;
+const steps = new Map<string, z.ZodObject>();
+
+/** The schema of what an actor of `VERBS` does, or `sched`, without expectations. */
+export function stepSchema(actor: string, verb: string): z.ZodObject {
+  if (actor === 'sched') return SCHED[verb as keyof typeof SCHED];
+  const key = `${actor} ${verb}`;
+  const made = steps.get(key) ?? actionStep(actor, verb, VERBS[actor]![verb]!);
+  steps.set(key, made);
+  return made;
+}
+
+/** What a file has besides its steps and expectations. */
+const head = {
+  seamlab: z.literal(FORMAT).meta({ description: 'Format and version of the file' }),
+  title: Title,
+  cites: Cites.optional(),
+  platform: Platform,
+};
+/** Keys of a file. */
+export const FILE_KEYS: readonly string[] = [...Object.keys(head), 'steps', 'expect'];
 
 /** A whole file. The published JSON Schema is made of this; `parseScenario` gives its errors their places. */
-export const ScenarioFile = z
-  .strictObject({
-    seamlab: z.literal(FORMAT).meta({ description: 'Format and version of the file' }),
-    title: Title,
-    cites: Cites.optional(),
-    platform: Platform,
-    steps: z.array(Step).max(SCENARIO_LIMITS.steps).meta({ description: 'Who does what, in order' }),
-    expect: Expect.optional().meta({
-      description: 'What must be so at the end; events and when: since power-on',
-    }),
-  })
-  .meta({ id: 'scenario', title: 'Seamlab scenario', description: 'See docs/scenarios.md' });
+export function scenarioFile(): z.ZodType {
+  const expecting = { expect: Expect.optional() };
+  const withExpect = (step: z.ZodObject): z.ZodObject => step.extend(expecting).meta(step.meta() ?? {});
+  const known = Object.entries<object>({ ...VERBS, sched: SCHED });
+  const Step = z.union([
+    ...known.flatMap(([actor, verbs]) =>
+      Object.keys(verbs).map((verb) => withExpect(stepSchema(actor, verb))),
+    ),
+    z
+      .strictObject({ expect: Expect })
+      .meta({ title: 'expect', description: 'What must be so by now; events and when: since power-on' }),
+  ] as unknown as [z.ZodType]);
+  return z
+    .strictObject({
+      ...head,
+      steps: z.array(Step).max(SCENARIO_LIMITS.steps).meta({ description: 'Who does what, in order' }),
+      expect: Expect.optional().meta({
+        description: 'What must be so at the end; events and when: since power-on',
+      }),
+    })
+    .meta({ id: 'scenario', title: 'Seamlab scenario', description: 'See docs/scenarios.md' });
+}
 
 /** The published JSON Schema of scenario files, as text: draft 7, the one that editors read. */
 export function scenarioJsonSchema(): string {
-  return `${JSON.stringify(z.toJSONSchema(ScenarioFile, { io: 'input', target: 'draft-07' }), null, 2)}\n`;
+  return `${JSON.stringify(z.toJSONSchema(scenarioFile(), { io: 'input', target: 'draft-07' }), null, 2)}\n`;
 }
 
 /** A condition, and where it stands. */

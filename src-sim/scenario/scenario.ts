@@ -8,12 +8,14 @@ import type { Place, Result, ScenarioError } from './errors';
 import { nearest } from './nearest';
 import { Platform } from './platform';
 import {
-  ACTION_STEPS,
   FactId,
+  FILE_KEYS,
   FORMAT,
   SCENARIO_LIMITS,
   SCHED,
-  ScenarioFile,
+  stepSchema,
+  Title,
+  VERBS,
   type Expectation,
   type Scenario,
   type Step,
@@ -59,9 +61,9 @@ class ScenarioReader {
       this.error({ code: 'other_format', format: file['seamlab'].slice(0, 40) }, ['seamlab']);
       return null;
     }
-    this.keys(file, Object.keys(ScenarioFile.shape), [], 'A scenario');
+    this.keys(file, FILE_KEYS, [], 'A scenario');
     if (!Object.hasOwn(file, 'seamlab')) this.missing('seamlab', FORMAT, [], 'A scenario');
-    const title = this.value(file, 'title', ScenarioFile.shape.title, [], 'A scenario');
+    const title = this.value(file, 'title', Title, [], 'A scenario');
     const cites = this.list(file['cites'], ['cites'], 40).map((_, i) => this.one(FactId, ['cites', i]));
     this.readPlatform(file);
     if (!Object.hasOwn(file, 'steps')) this.missing('steps', 'a list of who does what', [], 'A scenario');
@@ -120,11 +122,11 @@ class ScenarioReader {
     const step = this.mapping(path, 'a mapping such as { vmm: KVM_RUN, vm: td, vcpu: 0 }', 'A step');
     if (step === null) return null;
     const at = this.source.at(path);
-    const actor = Object.keys(step).find((key) => Object.hasOwn(ACTION_STEPS, key) || key === 'sched');
+    const actor = Object.keys(step).find((key) => Object.hasOwn(VERBS, key) || key === 'sched');
     if (actor === undefined) return this.stepOfNobody(step, path, at);
     const expect = this.expectations(step['expect'], [...path, 'expect']);
     const rest = Object.fromEntries(Object.entries(step).filter(([key]) => key !== 'expect'));
-    const verbs: Readonly<Record<string, z.ZodObject>> = actor === 'sched' ? SCHED : ACTION_STEPS[actor]!;
+    const verbs: object = actor === 'sched' ? SCHED : VERBS[actor]!;
     const verb = step[actor];
     if (typeof verb !== 'string' || !Object.hasOwn(verbs, verb)) {
       const known = Object.keys(verbs);
@@ -139,7 +141,7 @@ class ScenarioReader {
       return null;
     }
     const sound = this.errors.length;
-    const values = this.object(rest, verbs[verb]!, path, `${actor} ${verb}`);
+    const values = this.object(rest, stepSchema(actor, verb), path, `${actor} ${verb}`);
     if (this.errors.length > sound) return null;
     return actor === 'sched'
       ? this.schedule(values, path, expect, at)
@@ -397,10 +399,12 @@ const CONDITION_KEYS = [
 /** Keys that do not say who acts. */
 const STEP_WORDS: ReadonlySet<string> = new Set([
   'expect',
-  ...[
-    ...Object.values(ACTION_STEPS).flatMap((verbs) => Object.values(verbs)),
-    ...Object.values(SCHED),
-  ].flatMap((schema) => Object.keys(schema.shape)),
+  'hold',
+  ...Object.values(SCHED).flatMap(({ shape }) => Object.keys(shape)),
+  ...Object.entries(VERBS).flatMap(([actor, verbs]) => [
+    actor,
+    ...Object.values(verbs).flatMap(({ params }) => Object.keys(params.shape)),
+  ]),
 ]);
 
 function valueAt(root: unknown, path: Path): unknown {
