@@ -1,4 +1,4 @@
-import { chromium, type Page } from '@playwright/test';
+import { chromium, errors, type Browser, type Page } from '@playwright/test';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,14 +43,14 @@ export interface Running {
 /**
  * Starts Electron on a folder with a home of its own, and ends it when `use` is through.
  *
- * @param known - folder that the home begins as a copy of.
+ * @returns null when the debugger did not answer.
  */
-export async function running<T>(
+async function tried<T>(
   executable: string,
   folder: string,
   use: (app: Running) => Promise<T>,
   known?: string,
-): Promise<T> {
+): Promise<{ readonly result: T } | null> {
   const home = mkdtempSync(join(tmpdir(), 'seamlab-bench-'));
   if (known !== undefined) cpSync(known, home, { recursive: true });
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : [];
@@ -65,17 +65,42 @@ export async function running<T>(
     },
   );
   try {
-    const browser = await chromium.connectOverCDP(await debuggerUrl(child));
+    const browser = await connected(await debuggerUrl(child));
+    if (browser === null) return null;
     const page = browser.contexts()[0]!.pages()[0] ?? (await browser.contexts()[0]!.waitForEvent('page'));
     const result = await use({ page, home, pid: child.pid!, spawned });
     await browser.close();
-    return result;
+    return { result };
   } finally {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     process.kill(-child.pid!, 'SIGKILL');
     await ended;
     rmSync(home, { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
+}
+
+/** Null when it does not answer, which happens now and then on a busy machine. */
+const connected = (url: string): Promise<Browser | null> =>
+  chromium.connectOverCDP(url, { timeout: 10_000 }).catch((error: unknown) => {
+    if (error instanceof errors.TimeoutError) return null;
+    throw error;
+  });
+
+/**
+ * Starts Electron on a folder with a home of its own, and ends it when `use` is through. A start whose debugger does not
+ * answer is made once more.
+ *
+ * @param known - folder that the home begins as a copy of.
+ */
+export async function running<T>(
+  executable: string,
+  folder: string,
+  use: (app: Running) => Promise<T>,
+  known?: string,
+): Promise<T> {
+  const done = (await tried(executable, folder, use, known)) ?? (await tried(executable, folder, use, known));
+  if (done === null) throw new Error('the debugger of Electron does not answer');
+  return done.result;
 }
 
 /** Starts Electron, waits for the first content and until it can be used, measures, ends it. */
