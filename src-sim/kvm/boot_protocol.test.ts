@@ -132,6 +132,17 @@ describe('what kvm-unit-tests look at', () => {
     expect(handled(bench)).toBe('2');
   });
 
+  test.each([1, 2, 3, 10])(
+    'x86:INV-4: of %i NMIs that are processed in one pass two are delivered, or one',
+    (raised) => {
+      const bench = running();
+      bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
+      for (let i = 0; i < raised; i++) bench.does({ vmm: 'KVM_NMI', vm: 'vmx', vcpu: 0 });
+      bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+      expect(handled(bench)).toBe(String(Math.min(raised, 2)));
+    },
+  );
+
   test('x86:TEST-2: ten of its own from inside the handler: one more run', () => {
     const bench = running();
     bench.does({ guest: 'NMI_HANDLER', vm: 'vmx', vcpu: 0, stay: true });

@@ -115,6 +115,19 @@ describe('ORD-2: the order of bring-up', () => {
     expect(td.shows('vcpu1.run.exit_reason')).toBe('KVM_EXIT_INTR');
   });
 
+  test('VM-20: an unreadable block is -EFAULT, a hw_error that is not 0 and an unknown command are -EINVAL', () => {
+    const bench = new Bench({ vms: { td: 1 } });
+    bench.does({ vmm: 'KVM_CREATE_VM', vm: 'td', type: 'KVM_X86_TDX_VM' });
+    const command = (id: number, more = {}) =>
+      bench.does({ vmm: 'KVM_MEMORY_ENCRYPT_OP', vm: 'td', id, ...more });
+    expect(command(1, { readable: false, hw_error: 1 })).toBe('-EFAULT');
+    expect(command(1, { hw_error: 1 })).toBe('-EINVAL');
+    expect([2, 3, 5, 6, 255].map((id) => command(id))).toEqual(Array(5).fill('-EINVAL'));
+    expect(bench.shows('td.td_state')).toBe('UNINITIALIZED');
+    expect(command(1)).toBe('0');
+    expect(bench.shows('td.td_state')).toBe('INITIALIZED');
+  });
+
   test('VM-20: KVM_MEMORY_ENCRYPT_OP on a plain VM is -ENOTTY, on its vCPU -EINVAL (VCPU-6)', () => {
     const bench = new Bench({ vms: { vmx: 1 } });
     bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1, run: false });

@@ -160,7 +160,7 @@ describe('the order of tests', () => {
     expect(bench.events('WARN')).toEqual(['tdx_handle_exit vcpu 0']);
   });
 
-  test('EXIT-10, x86:PNMI-1: an NMI whose entry failed is injected by the next one', () => {
+  test('EXIT-10: an NMI whose entry failed is injected by the next one', () => {
     const bench = new Bench({ vms: { vmx: 1 } });
     bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1, run: false });
     bench.does({ host: 'ENTRY_FAILURE', vm: 'vmx', vcpu: 0, reason: 'INVALID_STATE' });

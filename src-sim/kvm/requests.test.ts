@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Bench } from '../testing/bench';
 import * as host from './kvm_host';
+import { kvm_inject_nmi } from './x86_inject';
 
 /** Requests to all vCPUs of a VM: who is interrupted, and what their sender waits for. */
 
@@ -99,6 +100,17 @@ describe('the sender of a request that waits', () => {
     expect(bench.shows('td.wait_for_sept_zap')).toBe('0');
     expect(status(bench, 'td.vcpu1')).toBe('in-guest');
   });
+});
+
+test('x86:PNMI-1: raising an NMI counts it and raises KVM_REQ_NMI; it kicks nobody', () => {
+  const bench = running(1);
+  const [vcpu] = bench.machine.vcpus;
+  const from = bench.mark;
+  kvm_inject_nmi(bench.machine, vcpu!);
+  kvm_inject_nmi(bench.machine, vcpu!);
+  expect([bench.shows('td.vcpu0.nmi_queued'), bench.shows('td.vcpu0.requests')]).toEqual(['2', 'NMI']);
+  expect([bench.shows('td.vcpu0.mode'), status(bench, 'td.vcpu0')]).toEqual(['IN_GUEST_MODE', 'in-guest']);
+  expect(bench.mark).toBe(from);
 });
 
 describe('requests on the way in', () => {

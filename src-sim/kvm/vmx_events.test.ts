@@ -265,7 +265,7 @@ describe('an event whose delivery runs into an exit', () => {
     expect([bench.shows('reply.nmi_injected'), bench.shows('reply.nmi_pending')]).toEqual(['1', '1']);
   });
 
-  test('x86:EDGE-14, x86:INV-4: one NMI that runs into two faults is three injections and one delivery', () => {
+  test('x86:EDGE-14: one NMI that runs into two faults is three injections and one delivery', () => {
     const bench = running();
     bench.does(faulting('EPT_VIOLATION', 2));
     bench.does(nmi);

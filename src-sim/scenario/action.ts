@@ -111,6 +111,21 @@ export const ACTIONS = {
       nent: z.int().min(0).max(256).default(256).meta({ description: 'Room in the CPUID array' }),
       flags: z.int().min(0).max(0xff).default(0).meta({ description: 'Must be 0' }),
     }),
+    KVM_MEMORY_ENCRYPT_OP: declare(
+      'A TDX command on the VM by its number, with a damaged block or without.',
+      'VM-20',
+      {
+        ...onVm,
+        id: z.int().min(0).max(255).meta({ description: 'Command; 0, 1 and 4 are those that a VM has' }),
+        hw_error: z
+          .int()
+          .min(0)
+          .max(1)
+          .default(0)
+          .meta({ description: 'hw_error of the block, which must be 0' }),
+        readable: z.boolean().default(true).meta({ description: 'Whether the block can be read' }),
+      },
+    ),
     KVM_CHECK_EXTENSION: declare('Asks for a capability, of the VM or of the kernel.', 'tdx:SMI-8', {
       ...onVm,
       cap: z.enum(CAPABILITY_NAMES).meta({ description: 'Capability' }),

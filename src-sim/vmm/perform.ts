@@ -26,7 +26,7 @@ import * as ops from '../kvm/kvm_x86_ops';
 import { hrtimerFires, nextTimer, TIMER_REGISTERS } from '../kvm/lapic_timer';
 import { kvm_set_irq, packRoute } from '../kvm/irq_comm';
 import { iommuPosts, usesPostedInterrupts } from '../kvm/vmx/posted_intr';
-import { packCapabilities } from '../kvm/vmx/tdx';
+import { packCapabilities, packCommand } from '../kvm/vmx/tdx';
 import {
   CPUID_AMD,
   CPUID_NO_LM,
@@ -232,6 +232,8 @@ const BEGIN: BeginTable = {
     KVM_X86_SETUP_MCE: (t, { cmci }) => vcpuCall(t, 'KVM_X86_SETUP_MCE', cmci ? 1 : 0),
     KVM_TDX_CAPABILITIES: (t, { flags, nent }) =>
       vmCall(t, 'KVM_MEMORY_ENCRYPT_OP', ops.KVM_TDX_CAPABILITIES, packCapabilities(flags, nent)),
+    KVM_MEMORY_ENCRYPT_OP: (t, a) =>
+      vmCall(t, 'KVM_MEMORY_ENCRYPT_OP', packCommand(a.id, a.hw_error, a.readable)),
     KVM_CHECK_EXTENSION: (t, { cap, fd }) =>
       vmCall(t, 'KVM_CHECK_EXTENSION', CAPABILITY_NAMES.indexOf(cap), fd === 'kvm' ? 1 : 0),
     KVM_CAP_X86_DISABLE_EXITS: (t, { exits }) => vmCall(t, 'KVM_CAP_X86_DISABLE_EXITS', exits),

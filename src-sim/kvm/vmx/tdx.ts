@@ -554,6 +554,12 @@ const CPUID_CONFIGS = 24;
 /** Flags and nent of KVM_TDX_CAPABILITIES in one word. */
 export const packCapabilities = (flags: number, nent: number): number => (flags << 16) | nent;
 
+const CMD_UNREADABLE = 0x100;
+const CMD_HW_ERROR = 0x200;
+/** A command in one word: its number, and what is wrong with its block. @source VM-20 */
+export const packCommand = (id: number, hw_error: number, readable: boolean): number =>
+  id | (readable ? 0 : CMD_UNREADABLE) | (hw_error ? CMD_HW_ERROR : 0);
+
 /** @source VM-21 */
 function tdx_get_capabilities(m: Machine, request: number): number {
   if (request >>> 16) return E('EINVAL');
@@ -596,6 +602,8 @@ export const tdx_vm_ioctl = routine(
   },
   (at) => ({
     dispatch(m, l) {
+      if (l.arg & CMD_UNREADABLE) return m.ret(E('EFAULT'));
+      if (l.arg & CMD_HW_ERROR) return m.ret(E('EINVAL'));
       if (l.arg === KVM_TDX_INIT_VM) return at.init;
       if (l.arg === KVM_TDX_CAPABILITIES) return m.ret(tdx_get_capabilities(m, l.arg2));
       return l.arg === KVM_TDX_FINALIZE_VM ? at.finalize : m.ret(E('EINVAL'));
