@@ -102,9 +102,10 @@ async function scroll(page: Page): Promise<number[]> {
     await grid.evaluate(
       (list) =>
         new Promise<void>((resolve) => {
+          const height = list.scrollHeight;
           let n = 0;
           const jump = (): void => {
-            list.scrollTop = (((n * 7_919) % 1_000) / 1_000) * list.scrollHeight;
+            list.scrollTop = (((n * 7_919) % 1_000) / 1_000) * height;
             if (n++ < 120) requestAnimationFrame(jump);
             else resolve();
           };
