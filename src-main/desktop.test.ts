@@ -461,6 +461,25 @@ describe('work that takes long', () => {
   });
 });
 
+test('a trace that is being written can be stopped: nothing is written, and the simulator goes on', async () => {
+  const where = folders();
+  writeSmallLab(where.labs);
+  const { supervisor, call, open, input, exports } = start(where);
+  const { session } = await open();
+  await input(session, step);
+  const ask = supervisor.call.bind(supervisor);
+  supervisor.call = (name, ...args) => {
+    const answered = ask(name, ...args);
+    if (name === 'traceText') void call('work.cancel', {});
+    return answered;
+  };
+  const stopped = await call('trace.save', { session, format: 'text' });
+  expect(stopped).toMatchObject({ ok: false, code: 'stopped' });
+  supervisor.call = ask;
+  expect(readdirSync(exports)).toEqual([]);
+  expect([supervisor.generation, (await input(session, step)).inputs]).toEqual([1, 2]);
+});
+
 describe('a disk that fails', () => {
   test('takes the input back on the screen too, then the lab goes on', async () => {
     const where = folders();
