@@ -278,7 +278,7 @@ export class LabSession {
     const why = {
       idle: 'no call is under way on it',
       blocked: 'it sleeps in KVM',
-      waiting: 'it waits for a lock',
+      waiting: 'it waits for another thread',
       'in-guest': 'its guest has nothing to do',
       ready: 'it is not its turn',
     } as const;

@@ -347,7 +347,7 @@ export const STATUS_NAMES: Readonly<Record<ThreadView['status'], string>> = {
   idle: 'idle in userspace',
   ready: 'ready to step',
   blocked: 'asleep in KVM',
-  waiting: 'waits for a mutex',
+  waiting: 'waits for another thread',
   'in-guest': 'executing the guest',
 };
 

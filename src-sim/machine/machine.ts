@@ -12,7 +12,7 @@ export const KVM_EXIT: Readonly<Record<number, string>> = {
   34: 'KVM_EXIT_XEN', 37: 'KVM_EXIT_NOTIFY', 39: 'KVM_EXIT_MEMORY_FAULT', 40: 'KVM_EXIT_TDX',
 }; // prettier-ignore
 
-/** `idle`: in userspace, no call under way. `waiting`: for a mutex. `blocked`: asleep in KVM. `in-guest`: the guest has nothing to do. */
+/** `idle`: in userspace, no call under way. `waiting`: for a lock, or for other CPUs to answer. `blocked`: asleep in KVM. `in-guest`: the guest has nothing to do. */
 export const THREAD_STATUS = ['idle', 'ready', 'blocked', 'waiting', 'in-guest'] as const;
 export type ThreadStatus = (typeof THREAD_STATUS)[number];
 const IDLE = 0;
