@@ -161,3 +161,13 @@ describe('an interrupt of userspace', () => {
     expect(bench.does(run(1))).toBe('pending');
   });
 });
+
+test('x86:IRQ-8, x86:INV-21: what waits for a lower TPR arrives, also when software has disabled the APIC', () => {
+  const bench = new Bench({ vms: { vmx: 1 }, switches: { no_apicv: true } });
+  bench.does({ boot: 'vmx', vm: 'vmx', vcpus: 1, run: false });
+  bench.does({ vmm: 'KVM_SET_LAPIC', vm: 'vmx', vcpu: 0, tpr: 0x80, irr: 0x80 });
+  bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
+  expect(bench.shows('vmx.vcpu0.guest.irqs')).toBe('0');
+  bench.does({ guest: 'CR8', vm: 'vmx', vcpu: 0, value: 2 });
+  expect(bench.shows('vmx.vcpu0.guest.irqs')).toBe('1');
+});

@@ -3,7 +3,7 @@ import { thread, type Machine } from '../machine/machine';
 import { guest_cpu } from '../guest/cpu';
 import { E, routine } from '../machine/routine';
 import { enableIrqs, pcpu } from '../platform/pcpu';
-import { APIC_DEFAULT_PHYS_BASE, APIC_SPIV_APIC_ENABLED, MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
+import { APIC_DEFAULT_PHYS_BASE, MSR_IA32_APICBASE_ENABLE } from '../platform/apic';
 import {
   __kvm_set_or_clear_apicv_inhibit,
   __kvm_vcpu_update_apicv,
@@ -273,7 +273,7 @@ export const vcpu_run = routine(
 function update_cr8_intercept(m: Machine, vcpu: Ref): void {
   const apic = host.apicOf(vcpu);
   if (!lapic_in_kernel(m, vcpu) || kvm_lapic.apicv_active.get(m, apic)) return;
-  if (kvm_lapic.svr.get(m, apic) & APIC_SPIV_APIC_ENABLED) kvm_x86_ops.update_cr8_intercept(m, vcpu);
+  kvm_x86_ops.update_cr8_intercept(m, vcpu); // also of an APIC that software has disabled: what waits is still delivered
 }
 
 /** Userspace wants to inject; with a PIC in the kernel it has nothing to inject. @source x86:IRQ-18 */
