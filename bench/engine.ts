@@ -121,7 +121,7 @@ function recording(): Figure {
     const perform = (given: Action): void => {
       for (const part of 'boot' in given ? expandBoot(given) : [given]) {
         beginAction(world, part as Exclude<Action, { boot: string }>);
-        for (let n = machine.nextThread(); n >= 0; n = machine.nextThread()) machine.step(n);
+        machine.settle();
       }
       if (outcomeOf(machine, given, false).say === '') throw new Error('no outcome');
     };

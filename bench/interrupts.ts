@@ -23,10 +23,6 @@ const ROUNDS = 15;
 /** As in interrupts.c: seven vectors, one a priority class. */
 const vectorOf = (n: number): number => 0x31 + (n % 7) * 16;
 
-function settle({ machine: m }: World): void {
-  for (let t = m.nextThread(); t >= 0; t = m.nextThread()) m.step(t);
-}
-
 /** A TD of four vCPUs that execute with their APICs enabled. */
 function running(): World {
   const world = powerOn({ vms: { td: VCPUS } });
@@ -35,7 +31,7 @@ function running(): World {
     const parts = 'boot' in action ? expandBoot(action) : [action];
     for (const part of parts) {
       beginAction(world, part as Exclude<Action, { boot: string }>);
-      settle(world);
+      world.machine.settle();
     }
   };
   act({ boot: 'td', vm: 'td', vcpus: VCPUS });
@@ -54,7 +50,7 @@ function send(world: World, count: number): void {
   const ioctl = vmIoctl('KVM_SIGNAL_MSI');
   for (let n = 0; n < count; n++) {
     m.begin(0, kvm_vm_ioctl, td, ioctl, n & 3, vectorOf(n) | APIC_INT_ASSERT);
-    settle(world);
+    m.settle();
   }
 }
 

@@ -234,6 +234,14 @@ export class Machine implements Views {
     return -1;
   }
 
+  /** Lets threads step, each to completion, until none can: for whoever looks at nothing in between. */
+  settle(): void {
+    for (let i = this.nextThread(); i >= 0; i = this.nextThread()) {
+      do this.step(i);
+      while (this.enabled(i));
+    }
+  }
+
   /** Lets thread `i`, which must be enabled, take one atomic step. */
   step(i: number): void {
     this.enter(i);
