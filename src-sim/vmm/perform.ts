@@ -6,7 +6,7 @@ import { guest_cpu } from '../guest/cpu';
 import { giveInstruction } from '../guest/run';
 import { __kvm_set_or_clear_apicv_inhibit, inhibitReason } from '../kvm/apicv';
 import {
-  guestOf, is_td_vcpu, kvm, KVM_MP_STATE_HALTED, KVM_REQ_PMI, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, smram, smramOf, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
+  guestOf, is_td_vcpu, kvm, KVM_MP_STATE_RUNNABLE, KVM_REQ_PMI, kvm_msi_route, kvm_run, kvm_vcpu, routeOf, runOf, seam_fault, seamFaultRef, smram, smramOf, variant, variantRef, VM_DEFAULT, VM_NONE, VM_TDX,
 } from '../kvm/kvm_host'; // prettier-ignore
 import * as run from '../kvm/kvm_run';
 import { kvm_intel_load } from '../kvm/vmx/bring_up';
@@ -347,7 +347,7 @@ const BEGIN: BeginTable = {
     VEINFO_GET: (t) => instruct(t, cpu.OP_VEINFO_GET),
     IF({ m, vcpu }, { enabled }) {
       if (!guest_cpu.started.get(m, guestOf(vcpu))) return 'no_guest_code';
-      if (kvm_vcpu.mp_state.get(m, vcpu) === KVM_MP_STATE_HALTED) return 'guest_halted';
+      if (kvm_vcpu.mp_state.get(m, vcpu) !== KVM_MP_STATE_RUNNABLE) return 'guest_halted';
       guest_cpu.if.set(m, guestOf(vcpu), enabled ? 1 : 0);
       m.answer('returned', 'none', 0);
       if (inNonRoot(m, cpuOfThread(m, vcpu))) m.wake(kvm_vcpu.thread.get(m, vcpu) as Ref);
