@@ -6,7 +6,7 @@ import { atMost, median, noted, type Figure } from './ratio';
 
 const ROUNDS = 31;
 const root = process.env['SEAMLAB_ROOT'] ?? process.cwd();
-const SCENARIO = join(root, 'src-sim/scenario/examples/init-to-td.yaml');
+const SCENARIO = join(root, 'src-sim/scenario/examples/td-init-stays-latched.yaml');
 
 /** Milliseconds from spawn to exit. */
 function waited(args: readonly string[]): number {
