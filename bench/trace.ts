@@ -197,6 +197,11 @@ export async function traceFigures(): Promise<Figure[]> {
       const from = performance.now();
       await command(page, PASS);
       passes.push(performance.now() - from);
+      // Rows are placed a frame after what was done is shown.
+      await page.evaluate(
+        () => new Promise((next) => requestAnimationFrame(() => requestAnimationFrame(next))),
+      );
+      await page.waitForFunction(READ);
       events = await page.evaluate(() => {
         const rows = document.querySelectorAll<HTMLElement>('[aria-label="Trace"] [data-event]');
         return Math.max(0, ...[...rows].map((row) => Number(row.dataset['event']) + 1));
