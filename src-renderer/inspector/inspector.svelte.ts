@@ -72,6 +72,16 @@ export class InspectorState {
     return this.lines.slice(0, Math.max(this.#room, at + PART));
   });
 
+  /** How many of the fields that the last input changed lie at a path or below it. */
+  readonly tallies: ReadonlyMap<string, number> = $derived.by(() => {
+    const tallies = new Map<string, number>();
+    for (const i of this.#changed()) {
+      const { path } = this.#fields[i]!;
+      for (const at of [path, ...branchesTo(path)]) tallies.set(at, (tallies.get(at) ?? 0) + 1);
+    }
+    return tallies;
+  });
+
   /** The end of what is drawn comes into view: draws more. */
   drawMore(): void {
     if (this.drawn.length < this.lines.length) this.#room = this.drawn.length + PART;

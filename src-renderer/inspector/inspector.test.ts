@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { FieldDoc } from '../../src-lab/view';
 import { InspectorState } from './inspector.svelte';
-import { countLeaves, linesOf, treeOf } from './tree';
+import { linesOf, treeOf } from './tree';
 
 const field = (path: string, layer: FieldDoc['layer'] = 'kvm', doc = ''): FieldDoc => ({
   path,
@@ -46,15 +46,17 @@ describe('the tree of the state', () => {
       ['guest', 'guest'],
     ]);
   });
-
-  test('a branch counts the leaves below it', () => {
-    const [, td] = treeOf(fields);
-    expect(countLeaves(td!, (i) => i >= 2)).toBe(3);
-  });
 });
 
 describe('the inspector', () => {
   const none: ReadonlySet<number> = new Set();
+
+  test('counts at every branch what has changed below it', () => {
+    const { tallies } = new InspectorState(fields, () => new Set([1, 2, 3]));
+    const [, ...td] = fields.slice(0, 4).map(({ path }) => path);
+    expect(td.map((path) => tallies.get(path))).toEqual([1, 1, 1]);
+    expect([tallies.get('td'), tallies.get('now')]).toEqual([3, undefined]);
+  });
 
   test('draws a part of many lines, more when the end is near, and always the one with the keyboard', () => {
     const many = Array.from({ length: 450 }, (_, i) => field(`td.field${i}`));

@@ -96,9 +96,3 @@ export function branchesTo(path: string): string[] {
   const names = path.split('.');
   return names.slice(0, -1).map((_, i) => names.slice(0, i + 1).join('.'));
 }
-
-/** How many leaves below `node`, itself included, `has` answers true for. */
-export function countLeaves(node: Node, has: (field: number) => boolean): number {
-  const own = node.field !== null && has(node.field) ? 1 : 0;
-  return node.children.reduce((sum, child) => sum + countLeaves(child, has), own);
-}
