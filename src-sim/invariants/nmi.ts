@@ -98,6 +98,12 @@ function entersWithout(look: Look, vcpu: Ref): boolean {
   return event === 0 && (look.did(VMENTER) || look.did(LAST_TEST)) && look.word(0) === vcpu;
 }
 
+/** An NMI that a failed entry has left in the VMCS, and that userspace has since taken back from KVM. */
+function isTakenBack({ before }: Look, vcpu: Ref): boolean {
+  const left = host.vmcs.entry_intr_info.get(before, host.vmcsOf(vcpu)) === INTR_INFO_NMI;
+  return left && kvm_vcpu.nmi_injected.get(before, vcpu) === 0;
+}
+
 /**
  * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that is injected while
  * an NMI waits to be injected again, since one entry carries one event (x86:INV-14, x86:INJ-18).
@@ -108,6 +114,7 @@ function mayDrop(look: Look, vcpu: Ref): boolean {
     look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
     kvm_vcpu.exception_injected.get(look.before, vcpu) === 1 ||
     entersWithout(look, vcpu) ||
+    isTakenBack(look, vcpu) ||
     kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1 ||
     isPastKvm(look, vcpu)
   );
