@@ -4,6 +4,7 @@ import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu, variant } from '../kvm/kvm_host';
 import { tdx_inject_nmi } from '../kvm/vmx/tdx';
 import { vmx_vcpu_run } from '../kvm/vmx/vmx';
+import { vmx_inject_nmi } from '../kvm/vmx/vmx_events';
 import { kvm_vcpu_ioctl_nmi, kvm_vcpu_ioctl_smi, vcpu_enter_guest } from '../kvm/x86';
 import { kvm_vcpu_ioctl_x86_set_vcpu_events } from '../kvm/x86_vcpu_events';
 import { kvm_check_and_inject_events } from '../kvm/x86_inject';
@@ -25,6 +26,7 @@ const LAST_TEST = at(vcpu_enter_guest, 'last_test');
 const VMENTER = at(vmx_vcpu_run, 'vmenter');
 const VMEXIT = at(vmx_vcpu_run, 'vmexit');
 const TRACED = at(vmx_vcpu_run, 'traced');
+const WRITE = at(vmx_inject_nmi, 'write');
 const ENOTTY = E('ENOTTY');
 
 /** 1 while guest code is about to be entered with an NMI. */
@@ -81,6 +83,11 @@ function keepsInjected(look: Look, vcpu: Ref): boolean {
   if (!look.did(TRACED) || look.word(0) !== vcpu) return false;
   const { exit_reason, nmi_injected } = kvm_vcpu;
   return exit_reason.get(look.m, vcpu) >= ENTRY_FAILURE && nmi_injected.get(look.before, vcpu) === 1;
+}
+
+/** Another thread has reset the vCPU while KVM was about to inject an NMI: it is injected all the same. */
+function wasReset(look: Look, vcpu: Ref): boolean {
+  return look.did(WRITE) && look.word(0) === vcpu && kvm_vcpu.nmi_injected.get(look.before, vcpu) === 0;
 }
 
 /** Whether SEAMCALLs past KVM have worked on the TD. */
@@ -183,6 +190,7 @@ export const nmi = [
       return (
         raised ||
         keepsInjected(look, vcpu) ||
+        wasReset(look, vcpu) ||
         look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
         (look.didOf(tdh_vp_wr) && isPastKvm(look, vcpu))
       );
