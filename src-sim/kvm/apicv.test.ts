@@ -182,6 +182,7 @@ describe('APICv of a plain VMX guest', () => {
     expect(bench.shows('vmx.vcpu0.guest.nmis')).toBe('0');
     bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
     bench.does({ vmm: 'KVM_SET_GUEST_DEBUG', vm: 'vmx', vcpu: 0, blockirq: false });
+    expect(bench.shows('vmx.vcpu0.requests')).toContain('EVENT'); // kvm_set_rflags(): what was held back is looked at again
     bench.does({ vmm: 'KVM_NMI', vm: 'vmx', vcpu: 0 });
     bench.does({ vmm: 'KVM_RUN', vm: 'vmx', vcpu: 0 });
     expect(bench.shows('vmx.vcpu0.guest.nmis')).toBe('2');

@@ -527,6 +527,7 @@ export const kvm_arch_vcpu_ioctl_set_guest_debug = routine(
       kvm_vcpu.guest_debug_blockirq.set(m, vcpu, l.blockirq);
       const blocking = kvm.blockirq_vcpus.get(m, vm) + l.blockirq - before;
       kvm.blockirq_vcpus.set(m, vm, blocking);
+      kvm_make_request(m, vcpu, host.KVM_REQ_EVENT); // as kvm_set_rflags() does
       return m.call(
         at.done,
         __kvm_set_or_clear_apicv_inhibit,
