@@ -9,7 +9,7 @@ import { Monkey } from './monkey';
 const MINUTES = Number(process.env['SEAMLAB_MONKEY_MINUTES'] ?? 0);
 const SEED = Number(process.env['SEAMLAB_MONKEY_SEED'] ?? 1);
 /** Things done in a short run. */
-const SHORT = 150;
+const SHORT = 100;
 /** Part of a long run after which memory is measured for the first time: every screen was there, all code is loaded. */
 const WARM = 0.2;
 
