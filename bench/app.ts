@@ -1,8 +1,9 @@
 import { chromium, errors, type Browser, type Page } from '@playwright/test';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { proportionalSetSize } from '../e2e/processes';
 import { atMost, median, noted, type Figure } from './ratio';
 
 /**
@@ -184,31 +185,6 @@ function debuggerUrl(child: ChildProcess): Promise<string> {
       if (url) resolve(url);
     });
   });
-}
-
-/** Memory of a process and all below it, MiB: shared pages count in parts. Linux only; NaN elsewhere. */
-export function proportionalSetSize(pid: number): number {
-  const children = new Map<number, number[]>();
-  const read = (path: string): string => {
-    try {
-      return readFileSync(path, 'utf8');
-    } catch {
-      return ''; // it has ended meanwhile, or there is no such thing on this system
-    }
-  };
-  const sum = (of: number): number => {
-    const pss = /^Pss:\s+(\d+)/m.exec(read(`/proc/${of}/smaps_rollup`));
-    return (
-      Number(pss?.[1] ?? 0) / 1024 + (children.get(of) ?? []).reduce((total, child) => total + sum(child), 0)
-    );
-  };
-  if (process.platform !== 'linux') return Number.NaN;
-  for (const entry of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
-    const stat = read(`/proc/${entry}/stat`);
-    const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
-    children.set(parent, [...(children.get(parent) ?? []), Number(entry)]);
-  }
-  return sum(pid);
 }
 
 /** The application's starts as they compare to an empty window's, in turn. */

@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
-import { proportionalSetSize, running } from './app';
+import { proportionalSetSize } from '../e2e/processes';
+import { running } from './app';
 import { atMost, median, noted, percentile, type Figure } from './ratio';
 import { framesDuring } from './stage';
 

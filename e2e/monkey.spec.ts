@@ -1,6 +1,6 @@
-import { proportionalSetSize } from '../bench/app';
 import { expect, test, type Seamlab } from './app';
 import { Monkey } from './monkey';
+import { proportionalSetSize } from './processes';
 
 /**
  * Random input over all screens. A short run belongs to every test run; a long one, which also looks at what memory does, is

@@ -26,6 +26,22 @@ export function descendants(pid: number): number[] {
   return below(pid);
 }
 
+/** Memory of a process and all below it, MiB: shared pages count in parts. Linux only; NaN elsewhere. */
+export function proportionalSetSize(pid: number): number {
+  if (process.platform !== 'linux') return Number.NaN;
+  return [pid, ...descendants(pid)].reduce((sum, one) => sum + ownSetSize(one), 0);
+}
+
+/** The same of one process; 0 when it has ended meanwhile. */
+function ownSetSize(pid: number): number {
+  try {
+    const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
+    return Number(pss?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}
+
 /** The process that draws the screen: the sandboxed one. */
 export function rendererOf(pid: number): number {
   const found = descendants(pid).filter((child) => look(child)?.command.includes('--type=renderer'));

@@ -92,13 +92,7 @@ export class Shown {
   /** Events of a machine by number, those that can be read. */
   events(on: 'a' | 'b', numbers: readonly number[]): EventView[] {
     const { rig, timelines } = this.session;
-    const { trace } =
-      timelines[
-        Math.max(
-          0,
-          rig.findIndex(({ id }) => id === on),
-        )
-      ]!.machine;
+    const { trace } = (timelines[rig.findIndex(({ id }) => id === on)] ?? timelines[0]).machine;
     return numbers.filter((n) => n >= trace.first && n < trace.known).map((n) => eventView(trace, n));
   }
 

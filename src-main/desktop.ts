@@ -368,7 +368,7 @@ export class Desktop {
   async #sandboxChoices(): Promise<SandboxChoices> {
     const { progress } = this.#world;
     const { switches, scenarios } = await this.#insist('sandbox');
-    const attempts = progress.attempts(SANDBOX).slice(0, EARLIER);
+    const attempts = progress.attempts(SANDBOX);
     const kept = attempts.find(({ ended }) => ended === null);
     return {
       switches,
@@ -379,6 +379,7 @@ export class Desktop {
           : { title: setupOf(progress.lines(kept.id)).title, inputs: Math.max(0, kept.inputs - 1) },
       earlier: attempts
         .filter(({ ended }) => ended !== null)
+        .slice(0, EARLIER)
         .map(({ id: session, inputs, started }) => {
           const { title, platform } = setupOf(progress.lines(session));
           return { session, title, vms: platform.vms, inputs: Math.max(0, inputs - 1), started };
