@@ -11,7 +11,7 @@ export default {
   // Everything but libsql is bundled into out/, so of node_modules only libsql and its native part come along.
   files: [
     'out/**',
-    '!out/main/cli.js',
+    '!out/cli/**',
     '!out/main/grader.js',
     '!out/main/compile.js',
     '!out/packages/**',

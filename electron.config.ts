@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Plugin } from 'vite';
 
 /**
- * How main, worker, command line, preload and screen are built, all into out/. Everything is bundled except Electron,
+ * How main, worker, preload and screen are built, all into out/; the command line: cli.config.ts. Everything is bundled except Electron,
  * Node's own modules and the packages under `dependencies` in package.json.
  *
  * The targets are those of the oldest runtime the application is run on (Electron 33), not of the one it ships with.
@@ -43,7 +43,6 @@ export default defineConfig({
           index: from('src-main/index.ts'),
           worker: from('src-main/worker.ts'),
           compile: from('src-main/compile.ts'),
-          cli: from('src-main/cli/index.ts'),
           grader: from('src-main/cli/grader.ts'),
         },
         output: {

@@ -20,7 +20,7 @@ function waited(args: readonly string[]): number {
 }
 
 export function cliFigures(): Figure[] {
-  const command = join(root, 'out/main/cli.js');
+  const command = join(root, 'bin/seamlab.mjs');
   const [empty, small, withTd]: [number[], number[], number[]] = [[], [], []];
   for (let i = 0; i < ROUNDS; i++) {
     empty.push(waited(['-e', '0']));

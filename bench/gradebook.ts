@@ -18,7 +18,7 @@ const root = process.env['SEAMLAB_ROOT'] ?? process.cwd();
 function seconds(folder: string, threads: number): number {
   const from = performance.now();
   const args = [
-    join(root, 'out/main/cli.js'),
+    join(root, 'bin/seamlab.mjs'),
     'grade',
     folder,
     '--format',

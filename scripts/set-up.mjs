@@ -177,7 +177,7 @@ async function ensureSystemPackages(runtime, display) {
 /** What a build is made from, and what a package holds or is made by besides. */
 const SOURCES = [
   ...['src-sim', 'src-lab', 'src-main', 'src-renderer'],
-  ...['electron.config.ts', 'package.json', 'package-lock.json', 'tsconfig.base.json'],
+  ...['electron.config.ts', 'cli.config.ts', 'package.json', 'package-lock.json', 'tsconfig.base.json'],
 ];
 const PACKAGE_SOURCES = [...SOURCES, 'labs', 'build', 'LICENSE', 'electron-builder.config.js', 'scripts'];
 
@@ -190,10 +190,10 @@ function fingerprint(sources) {
   const hash = createHash('sha256');
   /** @param {string} path */
   const add = (path) => {
-    const stat = statSync(join(root, path), { throwIfNoEntry: false });
+    const stat = statSync(`${root}/${path}`, { throwIfNoEntry: false });
     if (stat?.isDirectory()) {
-      for (const name of readdirSync(join(root, path)).sort()) {
-        if (!/\.test\.ts$|^README\.md$/.test(name)) add(`${path}/${name}`);
+      for (const name of readdirSync(`${root}/${path}`).sort()) {
+        if (!name.endsWith('.test.ts') && name !== 'README.md') add(`${path}/${name}`);
       }
     } else hash.update(`${path} ${stat?.size} ${stat?.mtimeMs}\n`);
   };
@@ -224,7 +224,7 @@ const compiled = freshness('out/course', [...SOURCES, 'labs']);
 export const packaged = freshness('dist', PACKAGE_SOURCES);
 
 /**
- * Builds main, preload and screen into out/ when a source is newer.
+ * Builds main, preload, screen and command line into out/ when a source is newer.
  *
  * @throws {SetupError} with the bundler's words when the build fails
  */
@@ -234,12 +234,15 @@ export async function ensureBuild() {
   const started = Date.now();
   const done = built.begin();
   rmSync(join(root, 'out'), { recursive: true, force: true });
-  const { code, output } = await tool(
-    'electron-vite/bin/electron-vite.js',
-    ['build', '--config', 'electron.config.ts', '--logLevel', 'warn'],
-    { quiet: true, env: { FORCE_COLOR: process.stderr.isTTY ? '1' : '0' } },
-  );
-  if (code !== 0) throw new SetupError(`the build failed:\n${output.trim()}`);
+  const env = { FORCE_COLOR: process.stderr.isTTY ? '1' : '0' };
+  for (const [bundler, config] of /** @type {const} */ ([
+    ['electron-vite/bin/electron-vite.js', 'electron.config.ts'],
+    ['vite/bin/vite.js', 'cli.config.ts'],
+  ])) {
+    const args = ['build', '--config', config, '--logLevel', 'warn'];
+    const { code, output } = await tool(bundler, args, { quiet: true, env });
+    if (code !== 0) throw new SetupError(`the build by ${config} failed:\n${output.trim()}`);
+  }
   done();
   say(`the application is built (${seconds(started)})`);
 }
@@ -257,15 +260,22 @@ async function ensureCourse() {
 /**
  * Does all of the set-up that is missing.
  *
- * @param {{ electron?: boolean, build?: boolean, course?: boolean, display?: boolean }} parts - what the caller is going
- *   to use, packages aside; course: the labs, compiled by the build; display: one to test on, Xvfb where there is none
+ * @param {{ packages?: boolean, electron?: boolean, build?: boolean, course?: boolean, display?: boolean }} parts - what
+ *   the caller is going to use; packages: besides those that the build holds, which is the default; course: the labs,
+ *   compiled by the build; display: one to test on, Xvfb where there is none
  * @returns {Promise<ElectronRuntime | undefined>} the runtime, when `electron` was asked for
  * @throws {SetupError} when something cannot be had; the message says what to do
  */
-export async function setUp({ electron = false, build = false, course = false, display = false }) {
+export async function setUp({
+  packages = true,
+  electron = false,
+  build = false,
+  course = false,
+  display = false,
+}) {
   checkNode();
   const ready = () =>
-    packagesAreThere() &&
+    (!packages || packagesAreThere()) &&
     (!build || built.isFresh()) &&
     (!course || compiled.isFresh()) &&
     (!electron || findRuntime() !== undefined) &&

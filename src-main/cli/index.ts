@@ -4,20 +4,20 @@ import { fileURLToPath } from 'node:url';
 import { main } from './program';
 import { showsColors } from './terminal';
 
-/** The entry of the command line: `bin/seamlab.mjs` loads it, built, from out/main. */
+/** The entry of the command line: `bin/seamlab.mjs` loads it, built, from out/cli. */
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 // A reader that has seen enough, such as head, closes the pipe: that is no error of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
-process.exitCode = await main(process.argv.slice(2), {
+void main(process.argv.slice(2), {
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
   color: showsColors(process.stdout, process.env),
   root,
   live: process.stderr.isTTY === true,
-  grader: new URL('./grader.js', import.meta.url),
+  grader: new URL('../main/grader.js', import.meta.url),
   course: new URL('../course/labs.bin', import.meta.url),
   start: (args) =>
     new Promise((resolve, reject) => {
@@ -32,4 +32,4 @@ process.exitCode = await main(process.argv.slice(2), {
     process.once('SIGINT', stop);
     return () => process.off('SIGINT', stop);
   },
-});
+}).then((status) => (process.exitCode = status));
