@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Input } from '../src-lab/input';
 import { parseTranscript } from '../src-lab/transcript';
 import { TRACE_FILTER, type EventView, type InputReply, type SessionView } from '../src-lab/view';
@@ -751,6 +751,19 @@ describe('the sandbox', () => {
         [one.session, 2, false],
       ],
     );
+  });
+
+  test('of every attempt, however long, a list reads the first line only', async () => {
+    const { build, get } = starter();
+    await build(platform);
+    await build({ ...platform, vms: [{ name: 'other', vcpus: 1, boot: 'none' }] });
+    const lines = vi.spyOn(SqliteStore.prototype, 'lines');
+    onTestFinished(() => lines.mockRestore());
+    expect(await get('sandbox.choices', {})).toMatchObject({
+      kept: { title: 'other with 1 vCPU, apicv_v1' },
+      earlier: [{ title: 'td with 2 vCPUs, apicv_v1' }],
+    });
+    expect(lines).not.toHaveBeenCalled();
   });
 
   test('begins from a shipped scenario, before its steps or after them', async () => {

@@ -310,8 +310,7 @@ export class Desktop {
       progress.end(kept.id);
     }
     // The kept one could not be replayed; the same machine can still be built.
-    if (lab === SANDBOX)
-      return this.#buildSandbox(setupOf(kept === undefined ? [] : progress.lines(kept.id)));
+    if (lab === SANDBOX) return this.#buildSandbox(this.#setupOfKept(kept));
     return this.#openNew(lab);
   }
 
@@ -358,7 +357,7 @@ export class Desktop {
     const { progress } = this.#world;
     await this.#leave();
     const kept = progress.attempts(lab).filter(({ ended }) => ended === null);
-    const setup = lab === SANDBOX ? setupOf(kept.flatMap(({ id }) => progress.lines(id))) : null;
+    const setup = lab === SANDBOX ? this.#setupOfKept(kept[0]) : null;
     for (const { id } of kept) progress.end(id);
     return setup === null ? this.#openNew(lab) : this.#buildSandbox(setup);
   }
@@ -376,15 +375,21 @@ export class Desktop {
       kept:
         kept === undefined
           ? null
-          : { title: setupOf(progress.lines(kept.id)).title, inputs: Math.max(0, kept.inputs - 1) },
+          : { title: this.#setupOfKept(kept).title, inputs: Math.max(0, kept.inputs - 1) },
       earlier: attempts
         .filter(({ ended }) => ended !== null)
         .slice(0, EARLIER)
-        .map(({ id: session, inputs, started }) => {
-          const { title, platform } = setupOf(progress.lines(session));
+        .map((attempt) => {
+          const { id: session, inputs, started } = attempt;
+          const { title, platform } = this.#setupOfKept(attempt);
           return { session, title, vms: platform.vms, inputs: Math.max(0, inputs - 1), started };
         }),
     };
+  }
+
+  /** What a kept sandbox was built as; the default when there is none. */
+  #setupOfKept(kept: Attempt | undefined): Setup {
+    return setupOf(kept === undefined ? null : this.#world.progress.firstLine(kept.id));
   }
 
   async #beginSandbox(wanted: SandboxWanted): Promise<Reply<'sandbox.begin'>> {
@@ -724,9 +729,9 @@ const DEFAULT_SETUP: Setup = {
   compare: null,
 };
 
-/** What a kept sandbox was built as: its first input says so. Of one that cannot be read, the default. */
-function setupOf([first]: readonly string[]): Setup {
-  if (first === undefined) return DEFAULT_SETUP;
+/** What a sandbox was built as: its first input says so. Of one that cannot be read, the default. */
+function setupOf(first: string | null): Setup {
+  if (first === null) return DEFAULT_SETUP;
   const input = Input.safeParse((JSON.parse(first) as { input?: unknown }).input);
   return input.success && input.data.kind === 'build' ? input.data.setup : DEFAULT_SETUP;
 }
@@ -769,7 +774,7 @@ function runOf(
   lines: readonly string[],
   done: { inputs: readonly Input[]; switches: readonly string[] },
 ): Run {
-  const { platform, ...setup } = setupOf(lines);
+  const { platform, ...setup } = setupOf(lines[0] ?? null);
   const { inputs, switches } = done;
   return {
     setup: { ...setup, platform: { ...platform, switches: switchesOn(switches) }, compare: null },

@@ -109,6 +109,11 @@ export class Progress {
     return this.#ask((store) => store.lines(id)) ?? [];
   }
 
+  /** The first of them, read alone; null when there is none or it cannot be read. */
+  firstLine(id: string): string | null {
+    return this.#ask((store) => store.firstLine(id));
+  }
+
   /** Ends an attempt, so that the lab begins anew. Where the disk fails, it is ended for this run. */
   end(id: string): void {
     this.#ask((store) => store.end(id, this.#now()));

@@ -42,6 +42,7 @@ describe.each<[string, () => Store]>([
     store.append(attempt('a'), 1, ['{"n":1}'], standing);
     store.append(attempt('a'), 2, ['{"n":2,"say":"žluť \\u0000"}', '{"n":3}'], { ...standing, settled: 3 });
     expect(store.lines('a')).toEqual(['{"n":1}', '{"n":2,"say":"žluť \\u0000"}', '{"n":3}']);
+    expect(store.firstLine('a')).toBe('{"n":1}');
     expect(store.attempt('a')).toEqual({
       ...attempt('a'),
       ended: null,
@@ -55,6 +56,7 @@ describe.each<[string, () => Store]>([
     store.end('a', 5);
     expect(store.attempt('a')).toBeNull();
     expect(store.lines('a')).toEqual([]);
+    expect(store.firstLine('a')).toBeNull();
     expect(store.attempts(null)).toEqual([]);
   });
 

@@ -44,6 +44,8 @@ export interface Store {
   attempt(id: string): KeptAttempt | null;
   /** The input lines of an attempt, in order, without line ends. */
   lines(id: string): string[];
+  /** The first of them; null when there is none. Read alone: an attempt may have many thousands. */
+  firstLine(id: string): string | null;
   /**
    * Appends lines to an attempt, which is made when new. Durable on return.
    *
@@ -123,6 +125,13 @@ export class SqliteStore implements Store {
     return faultless(() => {
       const rows = this.#db.prepare('SELECT line FROM inputs WHERE session = ? ORDER BY n').all(id);
       return (rows as { line: string }[]).map((row) => row.line);
+    });
+  }
+
+  firstLine(id: string): string | null {
+    return faultless(() => {
+      const [row] = this.#db.prepare('SELECT line FROM inputs WHERE session = ? AND n = 1').all(id);
+      return (row as { line: string } | undefined)?.line ?? null;
     });
   }
 
@@ -208,6 +217,10 @@ export class MemoryStore implements Store {
 
   lines(id: string): string[] {
     return [...(this.#kept.get(id)?.lines ?? [])];
+  }
+
+  firstLine(id: string): string | null {
+    return this.#kept.get(id)?.lines[0] ?? null;
   }
 
   append(attempt: Attempt, first: number, lines: readonly string[], standing: Standing | null): void {
