@@ -154,7 +154,8 @@ export const SandboxChoices = z.strictObject({
     z.strictObject({
       session: Session,
       title: z.string(),
-      vms: z.record(z.string(), z.number()),
+      /** With the machine under way: it has the same VMs. */
+      comparable: z.boolean(),
       inputs: z.int(),
       started: z.number(),
     }),

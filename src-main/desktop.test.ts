@@ -806,7 +806,7 @@ describe('the sandbox', () => {
     await input(two.session, nmi);
     await input(two.session, nmi);
     const { earlier } = await get<SandboxChoices>('sandbox.choices', {});
-    expect(earlier).toMatchObject([{ session: one.session, inputs: 2, vms: { td: 2 } }]);
+    expect(earlier).toMatchObject([{ session: one.session, inputs: 2, comparable: true }]);
 
     const { view, leftOut } = await build({
       from: 'attempts',
@@ -825,9 +825,11 @@ describe('the sandbox', () => {
   });
 
   test('an attempt with other VMs, or none at all, is compared with nothing, and what is open stays open', async () => {
-    const { build, open } = starter();
+    const { build, get, open } = starter();
     const one = (await build(platform)).view!;
     const two = (await build({ ...platform, vms: [{ ...vms[0], vcpus: 1 }] })).view!;
+    const { earlier: listed } = await get<SandboxChoices>('sandbox.choices', {});
+    expect(listed).toMatchObject([{ session: one.session, comparable: false }]);
     const fault = async (earlier: string) =>
       (await build({ from: 'attempts', session: two.session, earlier })).faults;
     expect(await fault(one.session)).toMatchObject([{ say: expect.stringContaining('other VMs') }]);

@@ -369,20 +369,19 @@ export class Desktop {
     const { switches, scenarios } = await this.#insist('sandbox');
     const attempts = progress.attempts(SANDBOX);
     const kept = attempts.find(({ ended }) => ended === null);
+    const current = this.#setupOfKept(kept);
     return {
       switches,
       scenarios: scenarios.map((card) => ({ ...card, vms: { ...card.vms }, switches: [...card.switches] })),
-      kept:
-        kept === undefined
-          ? null
-          : { title: this.#setupOfKept(kept).title, inputs: Math.max(0, kept.inputs - 1) },
+      kept: kept === undefined ? null : { title: current.title, inputs: Math.max(0, kept.inputs - 1) },
       earlier: attempts
         .filter(({ ended }) => ended !== null)
         .slice(0, EARLIER)
         .map((attempt) => {
           const { id: session, inputs, started } = attempt;
-          const { title, platform } = this.#setupOfKept(attempt);
-          return { session, title, vms: platform.vms, inputs: Math.max(0, inputs - 1), started };
+          const setup = this.#setupOfKept(attempt);
+          const comparable = haveSameVms(setup, current);
+          return { session, title: setup.title, comparable, inputs: Math.max(0, inputs - 1), started };
         }),
     };
   }
@@ -782,10 +781,15 @@ function runOf(
   };
 }
 
+/** Whether two machines can be compared: the names of their VMs are the same, and the vCPUs of each. */
+function haveSameVms(a: Setup, b: Setup): boolean {
+  const [one, other] = [a, b].map(({ platform }) => JSON.stringify(Object.entries(platform.vms).sort()));
+  return one === other;
+}
+
 /** Two runs as one comparison. What each began with is done first, so that it may differ. */
 function twoRuns(a: Run, b: Run): Run | { readonly say: string } {
-  const [vms, others] = [a, b].map(({ setup }) => JSON.stringify(Object.entries(setup.platform.vms).sort()));
-  if (vms !== others)
+  if (!haveSameVms(a.setup, b.setup))
     return { say: 'That attempt has other VMs; only machines of the same VMs are compared.' };
   const whole = ({ setup, inputs }: Run): Input[] => [
     ...setup.begin.map((action): Input => ({ kind: 'act', action })),
