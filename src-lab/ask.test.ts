@@ -63,9 +63,24 @@ describe('a run with stops', () => {
     expect(again.session.timeline.machine.hash()).toBe(learner.timeline.machine.hash());
   });
 
-  test('is the only input that has stops, and has at least one', () => {
+  test('may be the steps of one thread, of which no more is taken after a hit', () => {
+    const [learner, other] = [there(), there()];
+    for (const one of [learner, other]) one.does({ ...INIT('td'), hold: true } as Input);
+    const from = learner.timeline.moment;
+    const step = { kind: 'step', thread: 'vmm', times: 500 } as const;
+    expect(learner.apply(withStops(step, latched))).toMatchObject({
+      halted: { stops: [0], moment: learner.timeline.moment },
+    });
+    expect(learner.deeds.at(-1)).toMatchObject({ cut: true, to: [learner.timeline.moment] });
+    expect(other.apply(step)).toMatchObject({ halted: null });
+    expect(other.timeline.last).toBeGreaterThan(learner.timeline.last);
+    expect(other.timeline.stepsSince(from)?.slice(0, learner.timeline.last - from)).toEqual(
+      learner.timeline.stepsSince(from),
+    );
+  });
+
+  test('has at least one, and they are of one moment each', () => {
     expect(Input.safeParse({ kind: 'run', stops: [] }).success).toBe(false);
-    expect(Input.safeParse({ kind: 'step', thread: 'vmm', stops: [latched] }).success).toBe(false);
     expect(Input.safeParse({ kind: 'run', stops: [{ becomes: { event: 'kvm_exit' } }] }).success).toBe(false);
     expect(Input.parse({ kind: 'run' })).toEqual({ kind: 'run' });
   });

@@ -19,6 +19,9 @@ export const Answer = z.union([
   z.array(z.string().max(MAX_ITEM_ANSWER)).max(200),
 ]);
 
+/** Atomic steps that one input may let a thread take. */
+export const MAX_TIMES = 10_000;
+
 const stops = {
   stops: Stops.min(1).optional().describe('Where it halts: at the first moment at which one of them is hit'),
 };
@@ -42,7 +45,8 @@ export const Input = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('step'),
     thread: z.string().max(24).describe('Thread that takes atomic steps'),
-    times: z.int().min(1).max(10_000).optional().describe('How many, if it can; 1 without it'),
+    times: z.int().min(1).max(MAX_TIMES).optional().describe('How many, if it can; 1 without it'),
+    ...stops,
     on: On,
   }),
   z.strictObject({ kind: z.literal('run'), on: On, ...stops }),

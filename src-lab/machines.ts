@@ -235,15 +235,16 @@ export function perform(timeline: Timeline, moves: readonly Move[], seeker: Stop
     if (isFull(timeline)) return;
     if ('run' in move) timeline.settle(STEP_LIMIT, seeker);
     else if ('thread' in move) {
-      for (let n = move.times ?? 1; n > 0; n--) if (!timeline.step(move.thread)) break;
+      for (let n = move.times ?? 1; n > 0 && timeline.step(move.thread); n--)
+        if (seeker?.hits(timeline) === true) break;
     } else if (move.hold === true) timeline.begin(move.act);
     else timeline.perform(move.act, seeker);
   }
 }
 
-/** A move as the console takes it: `hold vmm KVM_RUN vm=td vcpu=0`, `step td.vcpu0`, `run`. */
+/** A move as the console takes it: `hold vmm KVM_RUN vm=td vcpu=0`, `step td.vcpu0 times=3`, `run`. */
 export function wordsOf(move: Move): string {
   if ('run' in move) return 'run';
-  if ('thread' in move) return `step ${move.thread}${(move.times ?? 1) > 1 ? ` x${move.times}` : ''}`;
+  if ('thread' in move) return `step ${move.thread}${(move.times ?? 1) > 1 ? ` times=${move.times}` : ''}`;
   return `${move.hold === true ? 'hold ' : ''}${commandOf(move.act)}`;
 }

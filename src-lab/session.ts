@@ -184,9 +184,9 @@ export class LabSession {
         return this.operate({ act, hold }, on, stops);
       }
       case 'step': {
-        const { thread, times, on } = input;
+        const { thread, times, on, stops } = input;
         const why = this.cannotStep(thread, on);
-        return why === null ? this.operate({ thread, times }, on) : no(why);
+        return why === null ? this.operate({ thread, times }, on, stops) : no(why);
       }
       case 'run':
         if (this.actor(input.on).machine.nextThread() < 0)

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { Input } from '../src-lab/input';
+import { Input, MAX_TIMES } from '../src-lab/input';
 import { Found, Question, Watches } from '../src-lab/question';
 import { Slug } from '../src-lab/slug';
 import {
@@ -37,7 +37,7 @@ export const Aids = z.strictObject({
 export type Aids = z.infer<typeof Aids>;
 export const NO_AIDS: Aids = { stops: [], watches: [], pins: [] };
 
-export { TraceFilter };
+export { MAX_TIMES, TraceFilter };
 /** What stands beside what happened. `took`: how long a call took. */
 export const TraceColumn = z.enum(['moment', 'time', 'cpu', 'layer', 'thread', 'took', 'source']);
 export type TraceColumn = z.infer<typeof TraceColumn>;

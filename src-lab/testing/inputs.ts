@@ -44,6 +44,10 @@ export function inputsOf(lab: Lab): fc.Arbitrary<Input> {
           times: fc.integer({ min: 1, max: 30 }),
         }),
       },
+      {
+        weight: 1,
+        arbitrary: fc.record({ kind: kind('step'), thread: one(...threads), times: fc.constant(30), stops }),
+      },
       { weight: 2, arbitrary: fc.record({ kind: kind('run'), on: fc.constantFrom('a', 'b') }) },
       { weight: 2, arbitrary: fc.record({ kind: kind('run') }) },
       { weight: 2, arbitrary: fc.record({ kind: kind('run'), stops }) },

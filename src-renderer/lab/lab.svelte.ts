@@ -260,10 +260,13 @@ export class LabState {
       this.notebook = [...this.notebook.slice(0, notebook.keep), ...notebook.lines];
   }
 
-  /** What makes threads go on carries the stops that are on, so that a replay halts where it halted. */
+  /** What makes threads go on, more than by a step, carries the stops that are on, so that a replay halts where it halted. */
   #withStops(input: Input): Input {
     const { active } = this.stops;
-    const runs = input.kind === 'run' || (input.kind === 'act' && input.hold !== true);
+    const runs =
+      input.kind === 'run' ||
+      (input.kind === 'act' && input.hold !== true) ||
+      (input.kind === 'step' && (input.times ?? 1) > 1);
     return runs && active.length > 0 ? { ...input, stops: active } : input;
   }
 

@@ -67,11 +67,12 @@ describe('stops', () => {
     const { lab, sent } = desk(onExit, []);
     await lab.run();
     await lab.act({ vmm: 'KVM_RUN' }, 'vmm KVM_RUN');
+    await lab.send({ kind: 'step', thread: 'vmm', times: 2 }, 'step vmm times=2');
     await lab.stepThread('vmm');
     await lab.send({ kind: 'act', action: { vmm: 'KVM_RUN' }, hold: true } as Input, 'hold vmm KVM_RUN');
     lab.stops.switch(0, false);
     await lab.run();
-    expect(sent.map((input) => 'stops' in input)).toEqual([true, true, false, false, false]);
+    expect(sent.map((input) => 'stops' in input)).toEqual([true, true, true, false, false, false]);
   });
 
   test('a halt is said, marked in the trace, and over with the next input', async () => {

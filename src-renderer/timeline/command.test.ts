@@ -111,6 +111,10 @@ describe('parsing', () => {
     expect(parse('run')).toEqual({ ok: true, input: { kind: 'run' } });
     expect(parse('reset')).toEqual({ ok: true, input: { kind: 'reset' } });
     expect(parse('step td.vcpu1')).toEqual({ ok: true, input: { kind: 'step', thread: 'td.vcpu1' } });
+    expect(parse('step td.vcpu1 times=3')).toEqual({
+      ok: true,
+      input: { kind: 'step', thread: 'td.vcpu1', times: 3 },
+    });
     expect(parse('jump 12')).toEqual({ ok: true, input: { kind: 'jump', moment: 12 } });
   });
 });
@@ -123,6 +127,10 @@ describe('errors name the place and the nearest valid word', () => {
     ['vmm KVM_RUN vm=tdd vcpu=0', 'tdd', ['td']],
     ['vmm KVM_SET_MP_STATE vm=td vcpu=0 mp_state=INIT', 'INIT', ['INIT_RECEIVED']],
     ['step td.vcpu7', 'td.vcpu7', ['td.vcpu0', 'td.vcpu1']],
+    ['step td.vcpu0 x3', 'x3', ['times=10']],
+    ['step td.vcpu0 times=0', 'times=0', ['times=10']],
+    ['step td.vcpu0 times=10001', 'times=10001', ['times=10']],
+    ['step td.vcpu0 times=3 times=4', 'times=4', []],
   ])('%s', (line, where, near) => {
     const error = errorOf(line);
     expect(error.where).toBe(where);
@@ -176,6 +184,8 @@ describe('completion', () => {
     expect(optionsOf('vmm KVM_RUN vm=')).toEqual(['vm=td', 'vm=vmx']);
     expect(optionsOf('vmm KVM_SET_MP_STATE mp_state=')).toHaveLength(3);
     expect(optionsOf('step td')).toEqual(['td.vcpu0', 'td.vcpu1']);
+    expect(optionsOf('step td.vcpu0 ')).toEqual(['times=']);
+    expect(optionsOf('step td.vcpu0 times=2 ')).toEqual([]);
     expect(optionsOf('hold ')).toEqual(['vmm', 'guest', 'kvm']);
   });
 

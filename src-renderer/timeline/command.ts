@@ -1,5 +1,5 @@
 import type { ActionDoc } from '../../src-lab/view';
-import type { Params } from '../../src-main/contract';
+import { MAX_TIMES, type Params } from '../../src-main/contract';
 import { AID_WORDS, completeAid } from '../stops/command';
 import { nearest } from './nearest';
 
@@ -33,7 +33,7 @@ export type Parsed =
 /** Commands of the session itself, beside the actions. `hold` goes before an action: it only begins it. */
 export const SESSION_WORDS = {
   run: { doc: 'Lets every thread go on until none can.', argument: null },
-  step: { doc: 'Lets one thread take its next atomic step.', argument: 'thread' },
+  step: { doc: 'Lets one thread take its next atomic step, or several: times=N.', argument: 'thread' },
   jump: { doc: 'Shows another moment, 0 to the last.', argument: 'moment' },
   reset: { doc: "Puts the machine back to the beginning of this step's situation.", argument: null },
   hold: { doc: 'Only begins the action that follows; you then choose every step.', argument: 'action' },
@@ -61,7 +61,8 @@ function fail(at: Span, message: string, near: readonly string[] = []): { ok: fa
 }
 
 /**
- * Reads a typed command: `vmm KVM_RUN vm=td vcpu=0`, `hold guest ICR ...`, `step td.vcpu1`, `run`, `jump 12`, `reset`.
+ * Reads a typed command: `vmm KVM_RUN vm=td vcpu=0`, `hold guest ICR ...`, `step td.vcpu1 times=3`, `run`, `jump 12`,
+ * `reset`.
  * Verbs and choices may be typed in any case. Ranges of numbers are checked here, what the machine makes of them is not.
  *
  * @returns the input to send, or the first error with its place in the line.
@@ -78,7 +79,7 @@ export function parseCommand(line: string, vocabulary: Vocabulary): Parsed {
 }
 
 function parseSession(word: SessionWord, rest: readonly Token[], end: Span, { threads }: Vocabulary): Parsed {
-  const [argument, extra] = rest;
+  const [argument, ...more] = rest;
   if (SESSION_WORDS[word].argument === null) {
     if (argument !== undefined) return fail(argument, `"${word}" stands alone.`);
     return { ok: true, input: { kind: word as 'run' | 'reset' } };
@@ -88,17 +89,24 @@ function parseSession(word: SessionWord, rest: readonly Token[], end: Span, { th
       ? fail(end, 'Which thread takes the step?', threads)
       : fail(end, 'Which moment? For example: jump 0.');
   }
-  if (extra !== undefined) return fail(extra, `"${word}" takes one word only.`);
-  if (word === 'step') {
-    const thread = threads.find((name) => sameWord(name, argument.text));
-    if (thread === undefined)
-      return fail(argument, `There is no thread "${argument.text}".`, nearest(argument.text, threads));
-    return { ok: true, input: { kind: 'step', thread } };
-  }
+  if (word === 'step') return parseStep(argument, more, threads);
+  if (more[0] !== undefined) return fail(more[0], `"${word}" takes one word only.`);
   const moment = Number(argument.text);
   if (!Number.isInteger(moment) || moment < 0)
     return fail(argument, 'A moment is a whole number, 0 or more.');
   return { ok: true, input: { kind: 'jump', moment } };
+}
+
+function parseStep(name: Token, [times, more]: readonly Token[], threads: readonly string[]): Parsed {
+  const thread = threads.find((one) => sameWord(one, name.text));
+  if (thread === undefined)
+    return fail(name, `There is no thread "${name.text}".`, nearest(name.text, threads));
+  if (times === undefined) return { ok: true, input: { kind: 'step', thread } };
+  const count = Number(/^times=(\d+)$/i.exec(times.text)?.[1]);
+  if (!(count >= 1 && count <= MAX_TIMES))
+    return fail(times, `After the thread stands how many steps it takes, 1 to ${MAX_TIMES}.`, ['times=10']);
+  if (more !== undefined) return fail(more, 'Nothing stands after the number of steps.');
+  return { ok: true, input: { kind: 'step', thread, times: count } };
 }
 
 function parseAction(tokens: readonly Token[], end: Span, vocabulary: Vocabulary, hold: boolean): Parsed {
@@ -269,8 +277,10 @@ function optionsAfter(
   }
   if (Object.hasOwn(AID_WORDS, first.toLowerCase()))
     return completeAid(first.toLowerCase(), words.slice(1), partial, vocabulary);
-  if (sameWord(first, 'step'))
-    return second === undefined ? threads.map((text) => ({ text, detail: 'thread' })) : [];
+  if (sameWord(first, 'step')) {
+    if (second === undefined) return threads.map((text) => ({ text, detail: 'thread' }));
+    return rest.length > 0 ? [] : [{ text: 'times=', detail: `How many steps, 1 to ${MAX_TIMES}` }];
+  }
   const docs = actions.filter((doc) => sameWord(doc.actor, first));
   if (second === undefined) return docs.map(({ verb, doc }) => ({ text: verb, detail: doc }));
   const doc = docs.find(({ verb }) => sameWord(verb, second));
