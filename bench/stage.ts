@@ -72,17 +72,21 @@ export async function framesDuring(page: Page, act: () => Promise<void>): Promis
   return frames;
 }
 
-/** Sends an interrupt to every vCPU and waits until all that moves has arrived. */
+/**
+ * Sends an interrupt to every vCPU and waits until all that moves has arrived. To look for the field by its role, or at all
+ * animations with every frame, would take a good part of a frame itself.
+ */
 async function round(page: Page): Promise<void> {
-  const field = page.getByRole('combobox', { name: 'Console' });
-  await field.fill(COMMAND);
-  await field.press('Enter');
-  await page.waitForFunction(() => document.getAnimations().some(({ playState }) => playState === 'running'));
-  await page.waitForFunction(
-    () => !document.getAnimations().some(({ playState }) => playState === 'running'),
-    undefined,
-    { polling: 100 },
-  );
+  const moves = (expected: boolean) =>
+    page.waitForFunction(
+      (expected) => document.getAnimations().some(({ playState }) => playState === 'running') === expected,
+      expected,
+      { polling: 100 },
+    );
+  await page.fill('.console input', COMMAND);
+  await page.press('.console input', 'Enter');
+  await moves(true);
+  await moves(false);
 }
 
 /** Opens the lab of eight vCPUs in an application that has no other. */

@@ -153,7 +153,7 @@ export class LabState {
       actions: this.actions,
       vms: this.vms,
       threads: this.machine.threads.map(({ name }) => name),
-      paths: this.machine.fields.map(({ path }) => path),
+      paths: this.machine.paths,
       events: this.machine.names,
     };
   }

@@ -44,6 +44,8 @@ export type ReadEvents = (on: 'a' | 'b', events: number[]) => Promise<EventView[
  */
 export class MachineState {
   readonly fields: readonly FieldDoc[];
+  /** Of the fields, in their order. */
+  readonly paths: readonly string[];
   values: readonly string[] = $state.raw([]);
   threads: readonly ThreadView[] = $state.raw([]);
   /** Locks that somebody holds. */
@@ -91,7 +93,8 @@ export class MachineState {
   ) {
     this.#read = read;
     this.fields = view.fields;
-    this.#indexOf = new Map(view.fields.map(({ path }, i) => [path, i]));
+    this.paths = view.fields.map(({ path }) => path);
+    this.#indexOf = new Map(this.paths.map((path, i) => [path, i]));
     this.values = view.values;
     this.#takeOver(view);
   }
