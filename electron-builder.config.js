@@ -17,6 +17,7 @@ export default {
     '!out/packages/**',
     '!out/bench/**',
     '!out/**/.made-from',
+    '!out/**/*.map',
     '!**/node_modules/@libsql/*-musl/**',
     'package.json',
   ],

@@ -80,6 +80,7 @@ export default defineConfig({
       assetsInlineLimit: 0,
       modulePreload: { polyfill: false },
       minify: true, // less to read before the first paint
+      sourcemap: 'hidden', // for tests that say where a complaint comes from; not packaged
       reportCompressedSize: false,
       rolldownOptions: { input: from('src-renderer/index.html') },
     },

@@ -4,7 +4,10 @@ import { defineConfig } from 'vitest/config';
 /** Milliseconds. Projects do not inherit it. Two cores shared with the other stages make property tests slow. */
 const TIMEOUT = 30_000;
 
-/** Unit and property tests, in Node. The screen's state classes run there too, compiled as for a browser. */
+/** Where tests of the screen run: Node, but all of it compiled as for a window. */
+const SCREEN = './src-renderer/testing-environment.ts';
+
+/** Unit and property tests, in Node. The screen's state classes run there too. */
 export default defineConfig({
   test: {
     allowOnly: false,
@@ -19,7 +22,12 @@ export default defineConfig({
       {
         plugins: [svelte()],
         resolve: { conditions: ['browser'] },
-        test: { name: 'screen', testTimeout: TIMEOUT, include: ['src-renderer/**/*.test.ts'] },
+        test: {
+          name: 'screen',
+          environment: SCREEN,
+          testTimeout: TIMEOUT,
+          include: ['src-renderer/**/*.test.ts'],
+        },
       },
     ],
   },

@@ -143,6 +143,17 @@ const tour: readonly (readonly [name: string, go: (app: Seamlab, learner: Learne
       await expect(card).toBeHidden();
       await learner.press('Shift+Tab', 'Tab');
       await expect(card).toBeVisible();
+      // One that goes takes its card along, and whatever scrolls after that is nothing to it.
+      await learner.press('Control+Shift+a');
+      await learner
+        .region('Timeline')
+        .getByRole('button', { name: /^source / })
+        .hover();
+      await expect(card).toBeVisible();
+      await learner.press('Control+Shift+f', 'Escape');
+      await expect(card).toBeHidden();
+      await learner.region('Guide').getByRole('group', { name: 'Text of this step' }).hover();
+      await page.mouse.wheel(0, 400);
     },
   ],
   [

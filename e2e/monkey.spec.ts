@@ -1,6 +1,7 @@
 import { expect, test, type Seamlab } from './app';
 import { Monkey } from './monkey';
 import { proportionalSetSize } from './processes';
+import { stacksOf } from './stacks';
 
 /**
  * Random input over all screens. A short run belongs to every test run; a long one, which also looks at what memory does, is
@@ -12,6 +13,9 @@ const SEED = Number(process.env['SEAMLAB_MONKEY_SEED'] ?? 1);
 const SHORT = 100;
 /** Part of a long run after which memory is measured for the first time: every screen was there, all code is loaded. */
 const WARM = 0.2;
+
+/** Nodes that Svelte makes once, when a component is first shown, and keeps. A lab that is left and kept has thousands. */
+const TEMPLATES = 500;
 
 /** MiB: all processes, what the window's heap holds, and nodes of its document. Collected, and at home. */
 async function memory(app: Seamlab): Promise<{ all: number; heap: number; nodes: number }> {
@@ -31,6 +35,7 @@ test('whatever is pressed, typed and dragged: nothing is complained of, and what
   test.setTimeout((MINUTES + 2) * 60_000);
   await expect(app.page.getByRole('heading', { name: 'The sandbox' })).toBeVisible();
   const monkey = new Monkey(app, SEED);
+  const stacks = await stacksOf(app.page);
   const began = Date.now();
   const isOver = (part: number, acts: number): boolean =>
     MINUTES === 0 ? acts >= SHORT * part : Date.now() - began >= MINUTES * 60_000 * part;
@@ -44,14 +49,21 @@ test('whatever is pressed, typed and dragged: nothing is complained of, and what
       }
       await monkey.goHome();
     } catch (error) {
-      throw new Error(`after ${acts} things, the last of them:\n${monkey.did.join('\n')}`, { cause: error });
+      const told = [
+        ...app.complaints(),
+        ...stacks(),
+        `after ${acts} things, the last of them:`,
+        ...monkey.did,
+      ];
+      throw new Error(told.join('\n'), { cause: error });
     }
   };
   await play(WARM);
   const before = await memory(app);
   await play(1);
-  if (MINUTES === 0) return;
   const after = await memory(app);
+  expect.soft(after.nodes - before.nodes, 'nodes').toBeLessThan(TEMPLATES);
+  if (MINUTES === 0) return;
   console.log(
     `${acts} things in ${MINUTES} minutes; before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
   );

@@ -172,6 +172,10 @@ export class Monkey {
     await mouse.down();
     await mouse.move(...to, { steps: 8 });
     await mouse.up();
+    // What was dragged and dropped is kept by Chromium until it hears that this is over.
+    const protocol = await this.#page.context().newCDPSession(this.#page);
+    await protocol.send('Input.cancelDragging');
+    await protocol.detach();
   }
 
   async #turn(): Promise<void> {

@@ -1,20 +1,15 @@
-/** A sequence being put together: items in order, and items that are left out. Holds no DOM. */
+/** A sequence being put together: the items that are in it, in order. Holds no DOM. */
 export class Ordering {
   /** Ids in the order that the learner says. */
   placed: readonly string[] = $state.raw([]);
-  readonly #ids: readonly string[];
 
   /**
-   * @param ids - every item, in the order in which it is offered.
+   * @param ids - every item there is.
    * @param answer - an earlier answer to begin with.
    */
   constructor(ids: readonly string[], answer: readonly string[] = []) {
-    this.#ids = ids;
     this.placed = answer.filter((id) => ids.includes(id));
   }
-
-  /** Items that are left out, in the order in which they were offered. */
-  readonly out = $derived.by(() => this.#ids.filter((id) => !this.placed.includes(id)));
 
   /** Puts an item at the end, or before the `at`-th. One that stands elsewhere moves. */
   put(id: string, at: number = this.placed.length): void {

@@ -86,6 +86,7 @@ export class LabState {
   composing: { readonly actor: string; readonly verb: string } | null = $state.raw(null);
   /** Predictions that are written down but not given yet, by checkpoint. */
   readonly predictions = new SvelteMap<string, string>();
+  /** Sequences and scripts under way, by checkpoint. */
   readonly #orderings = new Map<string, Ordering>();
   readonly #scripts = new Map<string, Script>();
   readonly #outside: Outside;
@@ -115,6 +116,7 @@ export class LabState {
       say: outside.say,
     }));
     this.restore(view);
+    this.#begin();
     this.console = new Console(
       () => this.vocabulary,
       (input, command) => this.send(input, command),
@@ -187,24 +189,26 @@ export class LabState {
     return own.every(({ id }) => isSettled(this.standing(id)));
   }
 
-  /** The sequence that is being put together for a checkpoint; at first the answer given last. */
-  ordering(id: string, items: readonly string[]): Ordering {
-    const known = this.#orderings.get(id);
-    if (known !== undefined) return known;
-    const answer = this.standing(id)?.answer;
-    const ordering = new Ordering(items, Array.isArray(answer) ? answer : []);
-    this.#orderings.set(id, ordering);
-    return ordering;
+  /** The sequence that is being put together for a checkpoint of that form; at first the answer given last. */
+  ordering(checkpoint: string): Ordering {
+    return this.#orderings.get(checkpoint)!;
   }
 
-  /** The actions that are being written for a checkpoint; at first the answer given last. */
-  script(id: string): Script {
-    const known = this.#scripts.get(id);
-    if (known !== undefined) return known;
-    const answer = this.standing(id)?.answer;
-    const script = new Script(() => this.vocabulary, Array.isArray(answer) ? answer : []);
-    this.#scripts.set(id, script);
-    return script;
+  /** The actions that are being written for a checkpoint of that form; at first the answer given last. */
+  script(checkpoint: string): Script {
+    return this.#scripts.get(checkpoint)!;
+  }
+
+  /** Not when a component first shows them: what is derived in a component ends with it. */
+  #begin(): void {
+    for (const { id, form } of this.lab.checkpoints) {
+      const answer = this.standing(id)?.answer;
+      const given = Array.isArray(answer) ? answer : [];
+      if (form.type === 'order') {
+        const items = form.items.map((item) => item.id);
+        this.#orderings.set(id, new Ordering(items, given));
+      } else if (form.type === 'build') this.#scripts.set(id, new Script(() => this.vocabulary, given));
+    }
   }
 
   /** The thread whose next step the stage explains. */

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { NO_AIDS } from '../../src-main/contract';
 import type { InputReply } from '../../src-lab/view';
 import { delta, event, reply, sessionView, thread, told } from '../testing';
-import { LabState, type Input } from './lab.svelte';
+import { shortly } from '../testing.svelte';
+import { LabState, type Checkpoint, type Input } from './lab.svelte';
 
 interface Desk {
   readonly lab: LabState;
@@ -176,9 +177,29 @@ describe('steps', () => {
     expect([state.isSettled('one'), state.isSettled('two')]).toEqual([true, false]);
   });
 
-  test('a sequence under way survives leaving the step', () => {
-    const { lab: state } = lab();
-    state.ordering('first', ['a', 'b']).put('b');
-    expect(state.ordering('first', ['a', 'b']).placed).toEqual(['b']);
+  describe('what is being written survives leaving the step', () => {
+    const view = sessionView();
+    const items = ['a', 'b'].map((id) => ({ id, label: id }));
+    const forms: Checkpoint['form'][] = [
+      { type: 'order', items },
+      { type: 'build', goals: [], max: 3, only: null, without: [] },
+    ];
+    const checkpoints = view.lab.checkpoints.map((one, i) => ({ ...one, form: forms[i]! }));
+    const { lab: state } = lab(() => ({}), { ...view, lab: { ...view.lab, checkpoints } });
+
+    test('a sequence', () => {
+      shortly(() => state.ordering('first')).put('b');
+      expect(state.ordering('first').placed).toEqual(['b']);
+    });
+
+    test('a script, with what could follow', () => {
+      const { line } = shortly(() => {
+        const [row] = state.script('second').rows;
+        expect(row!.line.isOpen).toBe(false);
+        return row!;
+      });
+      line.put('ru');
+      expect(line.completions.options.map(({ text }) => text)).toEqual(['run', 'run-back', 'run-on']);
+    });
   });
 });
