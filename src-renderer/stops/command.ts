@@ -1,13 +1,23 @@
 import type { EventView } from '../../src-lab/view';
 import { Aids } from '../../src-main/contract';
 import type { CommandError, Completion, Span, Vocabulary } from '../timeline/command';
-import { nearest } from '../timeline/nearest';
+import {
+  completeCondition,
+  conditionWords,
+  isConditionWord,
+  parseCondition,
+  tokensOf,
+  valuesOf,
+  wrong,
+  type Condition,
+  type Made,
+  type Token,
+  type Value,
+} from './condition';
 
 export type Stop = Aids['stops'][number]['stop'];
 export type WatchExpression = Aids['watches'][number];
 type Pattern = Extract<Stop, { event: unknown }>['event'];
-type Condition = Extract<Stop, { becomes: unknown }>['becomes'];
-type Value = string | number | boolean;
 
 /** What the console can be asked besides inputs: what runs halt at, what is watched, and where in the past to go. */
 export type AidCommand =
@@ -21,8 +31,8 @@ export type AidParsed =
 
 /** The words and what they do. Keys of stops and watches are those of scenario files. */
 export const AID_WORDS: Readonly<Record<AidCommand['word'], string>> = {
-  stop: 'Halts runs: event=…, changes=PATH, or path=PATH is=VALUE.',
-  watch: 'Watches a state path, or whether path=PATH is=VALUE.',
+  stop: 'Halts runs: event=…, changes=PATH, or path=PATH is=VALUE with and, or, not.',
+  watch: 'Watches a state path, or whether path=PATH is=VALUE, with and, or, not.',
   pin: 'Shows a state path first.',
   'run-back': 'Goes back to the last earlier moment at which a stop is hit.',
   'run-on': 'Goes on to the next moment at which a stop is hit.',
@@ -31,28 +41,10 @@ export const AID_WORDS: Readonly<Record<AidCommand['word'], string>> = {
   cause: 'Goes to what made an event possible: the marked one, or cause NUMBER.',
 };
 const PATTERN_KEYS = ['type', 'thread'] as const;
-const RELATIONS = ['is', 'not', 'in'] as const;
-const CONDITION_KEYS = ['path', 'return', 'exit', 'outcome'] as const;
 
-interface Token extends Span {
-  readonly key: string | null;
-  readonly value: string;
-}
-
-function tokensOf(line: string): Token[] {
-  return [...line.matchAll(/\S+/g)].map((match) => {
-    const text = match[0];
-    const equals = text.indexOf('=');
-    const span = { from: match.index, to: match.index + text.length };
-    return equals < 0
-      ? { ...span, key: null, value: text }
-      : { ...span, key: text.slice(0, equals), value: text.slice(equals + 1) };
-  });
-}
-
-const fail = ({ from, to }: Span, message: string, near: readonly string[] = []): AidParsed => ({
+const fail = (at: Span, message: string, near: readonly string[] = []): AidParsed => ({
   ok: false,
-  error: { at: { from, to }, message, nearest: near },
+  ...wrong(at, message, near),
 });
 
 /** Reads such a command. Null: the line is none of these, but an input. Names of the machine are checked by whoever knows it. */
@@ -97,9 +89,9 @@ function readAid(line: string, vocabulary: Vocabulary): AidParsed | null {
       if (argument === undefined) return fail(end, 'What is watched? For example: watch td.vcpu0.mp_state.');
       if (argument.key === null && extra === undefined)
         return { ok: true, command: { word: 'watch', watch: { path: argument.value } } };
-      const condition = conditionOf(rest);
+      const condition = parseCondition(line, argument.from);
       return 'error' in condition
-        ? condition.error
+        ? { ok: false, ...condition }
         : { ok: true, command: { word: 'watch', watch: condition.made } };
     }
     case 'stop': {
@@ -109,25 +101,25 @@ function readAid(line: string, vocabulary: Vocabulary): AidParsed | null {
           'changes=',
           'path=',
         ]);
-      const stop = stopOf(rest, vocabulary);
-      return 'error' in stop ? stop.error : { ok: true, command: { word: 'stop', stop: stop.made } };
+      const stop = stopOf(line, rest, vocabulary);
+      return 'error' in stop
+        ? { ok: false, ...stop }
+        : { ok: true, command: { word: 'stop', stop: stop.made } };
     }
   }
 }
 
-type Made<T> = { readonly made: T } | { readonly error: AidParsed };
-
-function stopOf(tokens: readonly Token[], { paths = [] }: Vocabulary): Made<Stop> {
+function stopOf(line: string, tokens: readonly Token[], { paths = [] }: Vocabulary): Made<Stop> {
   const [first, extra] = tokens as [Token, ...Token[]];
   if (first.key === 'event') return eventOf(first.value, tokens.slice(1));
-  if (first.key === 'changes' || first.key === null) {
+  if (first.key === 'changes' || (first.key === null && !isConditionWord(first.value))) {
     // A bare word is a path when there is such a path, else the name of an event.
     const bare = first.value.replace(/\[\w+\]$/, '');
     if (first.key === null && !paths.includes(bare)) return eventOf(first.value, tokens.slice(1));
-    if (extra !== undefined) return { error: fail(extra, 'A change of state needs nothing else.') };
+    if (extra !== undefined) return wrong(extra, 'A change of state needs nothing else.');
     return { made: { changes: first.value } };
   }
-  const condition = conditionOf(tokens);
+  const condition = parseCondition(line, first.from);
   return 'error' in condition ? condition : { made: { becomes: condition.made } };
 }
 
@@ -136,46 +128,12 @@ function eventOf(event: string, tokens: readonly Token[]): Made<Stop> {
   const where: Record<string, Value | Value[]> = {};
   for (const token of tokens) {
     if (token.key === null || token.value === '')
-      return { error: fail(token, 'Arguments of an event are of the form name=value.') };
+      return wrong(token, 'Arguments of an event are of the form name=value.');
     if ((PATTERN_KEYS as readonly string[]).includes(token.key)) pattern[token.key] = token.value;
     else where[token.key] = valuesOf(token.value);
   }
   const made = { event, ...pattern, ...(Object.keys(where).length === 0 ? {} : { where }) };
   return { made: { event: made as Pattern } };
-}
-
-/** One condition, or several that must hold together. */
-function conditionOf(tokens: readonly Token[]): Made<Condition> {
-  const parts: Record<string, unknown>[] = [];
-  for (const { key, value, ...span } of tokens) {
-    if (key === null || value === '')
-      return { error: fail(span, 'A condition is of the form path=PATH is=VALUE.') };
-    const open = parts.at(-1);
-    if ((CONDITION_KEYS as readonly string[]).includes(key)) {
-      parts.push({ [key]: key === 'path' ? value : valuesOf(value) });
-    } else if ((RELATIONS as readonly string[]).includes(key) && open !== undefined && 'path' in open) {
-      open[key] = key === 'in' ? [valuesOf(value)].flat() : value;
-    } else if (key === 'of' && open !== undefined && 'return' in open) {
-      open['of'] = value;
-    } else {
-      return {
-        error: fail(span, `"${key}" does not belong here.`, nearest(key, [...CONDITION_KEYS, ...RELATIONS])),
-      };
-    }
-  }
-  const bare = parts.findIndex((part) => 'path' in part && Object.keys(part).length !== 2);
-  if (bare >= 0) {
-    const at = tokens.filter(
-      ({ key }) => key !== null && (CONDITION_KEYS as readonly string[]).includes(key),
-    )[bare]!;
-    return { error: fail(at, 'A state path needs one of is=, not= and in=.', ['is=', 'not=', 'in=']) };
-  }
-  return { made: (parts.length === 1 ? parts[0]! : { all: parts }) as Condition };
-}
-
-/** `a` is one value, `a,b` two of which one must match. */
-function valuesOf(text: string): Value | Value[] {
-  return text.includes(',') ? text.split(',') : text;
 }
 
 /** A stop on events like this one: of its name, type and thread. */
@@ -184,7 +142,7 @@ export function stopOn({ name, type, thread }: EventView): Stop {
   return { event: { event: name, ...(isRoutine ? { type } : {}), thread } };
 }
 
-/** The command that sets a stop, as the console takes it; of conditions that it has no words for, the condition itself. */
+/** The command that sets a stop, as the console takes it. */
 export function stopCommand(stop: Stop): string {
   if ('changes' in stop) return `stop changes=${stop.changes}`;
   if ('becomes' in stop) return `stop ${conditionWords(stop.becomes)}`;
@@ -199,17 +157,6 @@ export function stopCommand(stop: Stop): string {
 export function watchCommand(watch: WatchExpression): string {
   const isValue = 'path' in watch && Object.keys(watch).length === 1;
   return `watch ${isValue ? (watch as { path: string }).path : conditionWords(watch as Condition)}`;
-}
-
-function conditionWords(condition: Condition): string {
-  if ('all' in condition) return condition.all.map(conditionWords).join(' ');
-  const plain = Object.entries(condition).every(
-    ([, value]) => typeof value !== 'object' || Array.isArray(value),
-  );
-  if (!plain || 'any' in condition) return JSON.stringify(condition);
-  return Object.entries(condition)
-    .map(([key, value]) => `${key}=${[value].flat().join(',')}`)
-    .join(' ');
 }
 
 /** Words that can follow `word` and what was typed after it. */
@@ -233,7 +180,6 @@ export function completeAid(
       if (partial.startsWith('event='))
         return events.map((name) => ({ text: `event=${name}`, detail: 'event' }));
       if (partial.startsWith('changes=')) return asPaths('changes=');
-      if (partial.startsWith('path=')) return asPaths('path=');
       if (partial.startsWith('thread='))
         return threads.map((name) => ({ text: `thread=${name}`, detail: '' }));
       if (has('event'))
@@ -242,11 +188,8 @@ export function completeAid(
           { text: 'type=', detail: 'call, return, tracepoint, mark or action' },
         ];
       if (has('changes')) return [];
-      if (has('path')) return RELATIONS.map((key) => ({ text: `${key}=`, detail: 'value' }));
-      const condition: Completion[] = [
-        { text: 'path=', detail: 'A state path, then is=, not= or in=' },
-        { text: 'return=', detail: 'What the last call returned' },
-      ];
+      const condition = completeCondition(given.at(-1), partial, paths);
+      if (given.length > 0) return condition;
       if (word === 'watch') return [...condition, ...asPaths()];
       return [
         { text: 'event=', detail: 'Where such an event happens' },
