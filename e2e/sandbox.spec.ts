@@ -100,8 +100,22 @@ test('a machine is built, run, compared and saved by keyboard alone, and reopens
     .getByText(/first difference: /)
     .first()
     .click();
-  await expect(again.page.getByRole('table', { name: 'Differs now' })).toBeVisible();
+  const differing = again.page.getByRole('table', { name: 'Differs now' }).getByRole('row');
+  await expect(differing.nth(1)).toBeVisible();
   await looked(again, 'compare');
+  // The list of them is searched; Arrow Down leaves for what was found, Escape ends the search.
+  await second.press('Alt+End');
+  await expect(differing.nth(2)).toBeVisible();
+  const all = await differing.count();
+  const field = await differing.last().getByRole('button').textContent();
+  await second.reach(again.page.getByRole('searchbox', { name: 'Search the differences' }));
+  await again.page.keyboard.type(field!);
+  await expect(differing).toHaveCount(2);
+  await looked(again, 'compare searched');
+  await second.press('ArrowDown');
+  await expect(differing.last().getByRole('button')).toBeFocused();
+  await second.press('Shift+Tab', 'Escape');
+  await expect(differing).toHaveCount(all);
   await again.resize(1280, 800);
   await expect(again.page.getByRole('group', { name: 'Threads and lanes' })).toHaveCount(2);
   await looked(again, 'compare 1280');

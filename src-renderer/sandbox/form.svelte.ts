@@ -58,10 +58,3 @@ export function toggled(set: ReadonlySet<string>, name: string): ReadonlySet<str
   if (!next.delete(name)) next.add(name);
   return next;
 }
-
-/** Whether a text has every word of a question, in any case. */
-export function answers(text: string, question: string): boolean {
-  const words = question.toLowerCase().split(/\s+/);
-  const there = text.toLowerCase();
-  return words.every((word) => there.includes(word));
-}
