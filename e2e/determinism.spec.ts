@@ -41,8 +41,13 @@ async function inElectron(app: Seamlab, lab: string, inputs: readonly Input[]): 
 }
 
 /** The same attempt in this process. */
-function inNode(workshop: Workshop, lab: string, session: string, inputs: readonly Input[]): Attempt {
-  const opened = workshop.open({ lab, session, started: 0, kept: null, filter: TRACE_FILTER });
+async function inNode(
+  workshop: Workshop,
+  lab: string,
+  session: string,
+  inputs: readonly Input[],
+): Promise<Attempt> {
+  const opened = await workshop.open({ lab, session, started: 0, kept: null, filter: TRACE_FILTER });
   if (opened.kind !== 'open') throw new Error(opened.kind);
   const replies = inputs.map((input) => workshop.apply(session, input, 0)!.reply);
   const end = workshop.view(session)!;
@@ -68,7 +73,7 @@ test("the same inputs give the same bytes in Node and in Electron's worker, in e
     const ends = new Set<string>();
     for (const inputs of [solution, ...random]) {
       const electron = await inElectron(app, loaded.id, inputs);
-      const node = inNode(workshop, loaded.id, electron.begin.session, inputs);
+      const node = await inNode(workshop, loaded.id, electron.begin.session, inputs);
       expect(electron, `labs/${folder}, seed ${seed}`).toEqual(node);
       ends.add(electron.end.machine.hash);
     }

@@ -19,7 +19,7 @@ function small(alter: (compiled: Compiled) => Compiled = (compiled) => compiled)
   const root = temporaryFolder();
   const folder = writeSmallLab(root);
   const file = join(temporaryFolder(), 'labs.bin');
-  writeFileSync(file, serialize(alter(deserialize(compileCourse(root)) as Compiled)));
+  writeFileSync(file, serialize(alter(deserialize(compileCourse(root, loadLab)) as Compiled)));
   return { root, folder, file, course: new Course(pathToFileURL(file)) };
 }
 function filesOf(folder: string) {
@@ -29,7 +29,7 @@ function filesOf(folder: string) {
 }
 /** Title of the lab as a course has it. */
 function titleOf(course: Course, folder: string): string | null {
-  const load = course.load(folder, filesOf(folder));
+  const load = course.load(folder, filesOf(folder), loadLab);
   return load.ok ? load.lab.source.title : null;
 }
 /** Marks what was compiled, to tell it from what was parsed. */
@@ -41,7 +41,7 @@ const marked = ({ simVersion, labs }: Compiled): Compiled => ({
 describe('the compiled course', () => {
   test('is the lab that parsing gives', () => {
     const { course, folder } = small();
-    expect(course.load(folder, filesOf(folder))).toEqual(loadLab(filesOf(folder)));
+    expect(course.load(folder, filesOf(folder), loadLab)).toEqual(loadLab(filesOf(folder)));
   });
 
   test('is taken while the files are those of the build, and left when one differs', () => {
@@ -63,10 +63,10 @@ describe('the compiled course', () => {
   test('a lab with faults is not in it; without it, a folder is parsed again only when it changed', () => {
     const { root, folder } = small();
     writeFileSync(join(folder, 'guide.md'), 'no section');
-    expect((deserialize(compileCourse(root)) as Compiled).labs.size).toBe(0);
+    expect((deserialize(compileCourse(root, loadLab)) as Compiled).labs.size).toBe(0);
     const course = new Course(null);
-    const load = course.load(folder, filesOf(folder));
+    const load = course.load(folder, filesOf(folder), loadLab);
     expect(load.ok).toBe(false);
-    expect(course.load(folder, filesOf(folder))).toBe(load);
+    expect(course.load(folder, filesOf(folder), loadLab)).toBe(load);
   });
 });

@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
-import { loadLab, type Lab, type LabLoad } from '../src-lab/lab';
+import type { Lab, LabLoad } from '../src-lab/lab';
 import { SIM_VERSION } from '../src-sim';
 import { labFolders, labPath, readLab, type LabFiles } from './labs';
+
+/** `loadLab`, passed by who needs it: the code that parses labs is large, and a course that is compiled has no need of it. */
+type Parse = (files: LabFiles) => LabLoad;
 
 /** What a build keeps: labs by the print of their files. */
 interface Compiled {
@@ -28,25 +31,31 @@ export class Course {
    *
    * @param folder - path of the lab; the same folder is parsed again only when its files differ.
    */
-  load(folder: string, files: LabFiles): LabLoad {
+  load(folder: string, files: LabFiles, parse: Parse): LabLoad {
+    const known = this.known(folder, files);
+    if (known !== null) return known;
+    const load = parse(files);
+    this.parsed.set(folder, { print: printOf(files), load });
+    return load;
+  }
+
+  /** The same without parsing; null when that is needed. */
+  known(folder: string, files: LabFiles): LabLoad | null {
     const print = printOf(files);
     this.compiled ??= readCompiled(this.file);
     const lab = this.compiled.labs.get(print);
     if (lab !== undefined) return { ok: true, lab };
-    const known = this.parsed.get(folder);
-    if (known?.print === print) return known.load;
-    const load = loadLab(files);
-    this.parsed.set(folder, { print, load });
-    return load;
+    const last = this.parsed.get(folder);
+    return last?.print === print ? last.load : null;
   }
 }
 
 /** The labs below `root` that have no fault, as bytes for `Course`. */
-export function compileCourse(root: string): Uint8Array {
+export function compileCourse(root: string, parse: Parse): Uint8Array {
   const labs = new Map<string, Lab>();
   for (const folder of labFolders(root)) {
     const read = readLab(labPath(root, folder)!);
-    const load = read.ok ? loadLab(read.files) : null;
+    const load = read.ok ? parse(read.files) : null;
     if (read.ok && load?.ok === true) labs.set(printOf(read.files), load.lab);
   }
   const compiled: Compiled = { simVersion: SIM_VERSION, labs };

@@ -35,6 +35,12 @@ interface Read {
   readonly errors: readonly string[];
 }
 
+/** All of them: those without fault by id. */
+interface LabsRead {
+  readonly found: ReadonlyMap<string, { readonly folder: string; readonly lab: Lab }>;
+  readonly broken: readonly BrokenLab[];
+}
+
 /** Milliseconds between two reports of progress while replaying or searching. */
 const REPORT_EVERY = 100;
 
@@ -52,11 +58,11 @@ export function makeWorkshop(
   /** The session that was closed last: who comes back to it before another is opened finds it as it was. */
   let rested: Bench | null = null;
 
-  const labs = (): { found: Map<string, { folder: string; lab: Lab }>; broken: BrokenLab[] } => {
+  const labs = async (): Promise<LabsRead> => {
     const found = new Map<string, { folder: string; lab: Lab }>();
     const broken: BrokenLab[] = [];
     for (const folder of labFolders(root)) {
-      const { lab, errors } = read(folder);
+      const { lab, errors } = await read(folder);
       const twin = lab === null ? undefined : found.get(lab.id);
       if (lab === null) broken.push({ folder, why: errors[0] ?? '', errors });
       else if (twin !== undefined) {
@@ -67,19 +73,21 @@ export function makeWorkshop(
     return { found, broken };
   };
 
-  const read = (folder: string): Read => {
+  const read = async (folder: string): Promise<Read> => {
     const path = labPath(root, folder)!;
     const files = readLab(path);
     if (!files.ok) return { lab: null, errors: [explainLabFault(files.fault)] };
-    const load = course.load(path, files.files);
+    const load =
+      course.known(path, files.files) ??
+      course.load(path, files.files, (await import('../src-lab/lab')).loadLab);
     return load.ok ? { lab: load.lab, errors: [] } : { lab: null, errors: load.issues.map(printIssue) };
   };
 
   const show = (session: LabSession, filter: TraceFilter): Shown =>
     new Shown(session, scenarios.script(session.setup?.scenario ?? null), filter);
 
-  const open = ({ lab: name, session, started, kept, filter }: OpenRequest): Opened => {
-    const { found, broken } = name === SANDBOX ? NO_LABS : labs();
+  const open = async ({ lab: name, session, started, kept, filter }: OpenRequest): Promise<Opened> => {
+    const { found, broken } = name === SANDBOX ? NO_LABS : await labs();
     const lab =
       name === SANDBOX
         ? SANDBOX_LAB
@@ -131,8 +139,8 @@ export function makeWorkshop(
       const { heapUsed, arrayBuffers } = process.memoryUsage();
       return { heap: heapUsed, buffers: arrayBuffers };
     },
-    labs: () => {
-      const { found, broken } = labs();
+    labs: async () => {
+      const { found, broken } = await labs();
       const cards = [...found.values()].map(({ folder, lab }) => {
         const { number, title, summary, minutes, checkpoints } = lab.source;
         const { id, points, contentHash: hash } = lab;
@@ -211,7 +219,7 @@ function* happened(trace: Trace): Generator<TraceEvent, undefined> {
   for (let n = trace.first; n < trace.count; n++) yield trace.event(n);
 }
 
-const NO_LABS = { found: new Map<string, { folder: string; lab: Lab }>(), broken: [] as BrokenLab[] };
+const NO_LABS: LabsRead = { found: new Map(), broken: [] };
 
 function standingOf(session: LabSession): Standing {
   const { score, checkpoints, complete } = session.progress();

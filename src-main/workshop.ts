@@ -22,14 +22,14 @@ export interface Workshop {
   /** Answers at once when the worker is alive. @returns bytes of its heap and of its buffers outside the heap. */
   ping(): { heap: number; buffers: number };
   /** The labs on disk, read anew; a lab is parsed again only when its files changed. */
-  labs(): { labs: LabCard[]; broken: BrokenLab[] };
+  labs(): Promise<{ labs: LabCard[]; broken: readonly BrokenLab[] }>;
   /** The facts on disk, read anew: those of the course, and of the folder of labs that is shown. */
   facts(): FactsRead;
   /**
    * Opens a session, replaying its inputs; one that is open under the same id is replaced. Reports `progress`.
    * A kept attempt is opened only when replaying it today means what it meant: same lab content, same simulator.
    */
-  open(request: OpenRequest): Opened;
+  open(request: OpenRequest): Promise<Opened>;
   /** The whole state of an open session. @returns null when it is not open. */
   view(session: string): SessionView | null;
   /**

@@ -1,5 +1,5 @@
 import { markOf, regrade, scoreThen, type Mark, type Regraded, type Score } from '../../src-lab/gradebook';
-import type { Lab } from '../../src-lab/lab';
+import { loadLab, type Lab } from '../../src-lab/lab';
 import { SANDBOX_LAB } from '../../src-lab/sandbox';
 import { SANDBOX } from '../../src-lab/setup';
 import { MAX_INPUTS } from '../../src-lab/transcript';
@@ -72,7 +72,7 @@ export class Marker {
       const read = readLab(path);
       // Loading takes long; a lab whose text does not have the word cannot have the id.
       if (!read.ok || !read.files.get('lab.yaml')?.includes(id)) continue;
-      const load = this.course.load(path, read.files);
+      const load = this.course.load(path, read.files, loadLab);
       if (load.ok && load.lab.id === id) return load.lab;
     }
     return null;
