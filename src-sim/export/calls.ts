@@ -15,7 +15,10 @@ export function seconds(ns: number): string {
   return `${Math.floor(ns / 1e9)}.${String(ns % 1e9).padStart(9, '0')}`;
 }
 
-/** Calls under way, thread by thread, so that a return finds when its call began. */
+/**
+ * Calls under way, thread by thread, so that a return finds when its call began without looking back: `tookOf` of
+ * `machine/calls.ts` for a whole trace in one pass, which may begin within calls.
+ */
 export class Calls {
   private readonly stacks = new Map<string, TraceEvent[]>();
 
@@ -35,13 +38,15 @@ export class Calls {
   givenUp({ thread, depth, type }: TraceEvent): TraceEvent[] {
     if (type !== 'call' && type !== 'return') return [];
     const stack = this.of(thread);
-    return stack.splice(type === 'call' ? depth : depth + 1).reverse();
+    const deepest = type === 'call' ? depth - 1 : depth;
+    return stack.splice(stack.findLastIndex((call) => call.depth <= deepest) + 1).reverse();
   }
   begin(call: TraceEvent): void {
     this.of(call.thread).push(call);
   }
-  /** The call that returns; null when the trace begins after it. */
-  end({ thread }: TraceEvent): TraceEvent | null {
-    return this.of(thread).pop() ?? null;
+  /** The call that returns, once those given up are gone; null when the trace begins after it. */
+  end({ thread, depth }: TraceEvent): TraceEvent | null {
+    const stack = this.of(thread);
+    return stack.at(-1)?.depth === depth ? stack.pop()! : null;
   }
 }

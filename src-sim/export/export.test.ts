@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import type { TraceEvent } from '../machine/trace';
+import { tookOf } from '../machine/calls';
+import type { Trace, TraceEvent } from '../machine/trace';
 import { bothRunning } from '../testing/bench';
 import { traceFile, tracePieces } from './file';
 import type { TraceFormat } from './format';
@@ -8,6 +9,7 @@ import type { TraceFormat } from './format';
 /** Traces that other programs read say what the trace says. */
 
 const ABOUT = { cpus: 5, title: 'A test', simulator: '1' };
+let trace: Trace;
 let events: TraceEvent[];
 const file = (format: TraceFormat, of: Iterable<TraceEvent> = events): string => traceFile(format, of, ABOUT);
 beforeAll(() => {
@@ -16,7 +18,7 @@ beforeAll(() => {
   bench.does({ vmm: 'KVM_SIGNAL_MSI', vm: 'td', dest: 1, delivery_mode: 'FIXED', vector: 0x31 });
   bench.does({ guest: 'ICR', vm: 'td', vcpu: 0, dest: 1, delivery_mode: 'INIT' });
   bench.does({ vmm: 'signal', vm: 'vmx', vcpu: 0 });
-  const { trace } = bench.machine;
+  ({ trace } = bench.machine);
   events = Array.from({ length: trace.count - trace.first }, (_, i) => trace.event(trace.first + i));
 });
 
@@ -86,6 +88,41 @@ describe('graph, as the function_graph tracer prints it', () => {
     );
     expect(lines.some(({ text }) => text === '} /* = -EINTR */')).toBe(true);
     expect(lines.filter(({ text }) => text.startsWith('}')).every(({ took }) => Number(took) > 0)).toBe(true);
+  });
+
+  test('every duration is the one that the trace itself tells', () => {
+    const took = events.flatMap(({ n, type }) => (type === 'return' ? [tookOf(trace, n)! / 1000] : []));
+    expect(read().flatMap((line) => (line.took === undefined ? [] : [Number(line.took)]))).toEqual(took);
+  });
+
+  test('a trace that begins within calls closes none but its own', () => {
+    const [first] = events.filter(({ type }) => type === 'call');
+    const at = (n: number, type: 'call' | 'return', depth: number): TraceEvent => ({
+      ...first!,
+      ...{ n, type, depth, ns: 1000 * n, name: 'abcd'[depth]!, args: { value: '0' } },
+    });
+    const begun = [
+      at(1, 'call', 2),
+      at(2, 'call', 3),
+      at(3, 'call', 2),
+      at(4, 'call', 3),
+      at(5, 'return', 2),
+    ];
+    const lines = file('graph', [...begun, at(6, 'return', 1)])
+      .trimEnd()
+      .split('\n')
+      .slice(4);
+    expect(lines.map((line) => line.split('|').slice(2).join('|').replace(/ +/g, ' '))).toEqual([
+      ' | c() {',
+      ' | d() {',
+      ' | } /* d given up */',
+      ' | } /* c given up */',
+      ' | c() {',
+      ' | d() {',
+      ' | } /* d given up */',
+      ' 2.000 us | } /* = 0 */',
+      ' | } /* b = 0 */',
+    ]);
   });
 
   test('calls that the model gave up are closed', () => {
