@@ -3,11 +3,21 @@ import { DEFAULT_BINDINGS } from '../src-renderer/shortcuts';
 import { Random } from '../src-sim/testing/fuzz';
 import { expect, type Seamlab } from './app';
 
+type Point = readonly [x: number, y: number];
+/** One thing that is done. A list of them is data: it is written down, and done again. */
+export type Deed =
+  | { readonly do: 'click' | 'double-click'; readonly at: Point; readonly what: string }
+  | { readonly do: 'press'; readonly key: string }
+  | { readonly do: 'type'; readonly words: string }
+  | { readonly do: 'drag'; readonly from: Point; readonly to: Point }
+  | { readonly do: 'wheel'; readonly at: Point; readonly by: number }
+  | { readonly do: 'menu'; readonly item: string }
+  | { readonly do: 'resize'; readonly to: Point };
+
 /** What can be pointed at: the middle of everything in view that answers to the pointer. */
 interface Spot {
-  readonly x: number;
-  readonly y: number;
-  readonly name: string;
+  readonly at: Point;
+  readonly what: string;
 }
 
 const POINTABLE =
@@ -69,12 +79,13 @@ const MENU = ['theme-light', 'theme-dark', 'theme-system', 'text-larger', 'text-
 
 /**
  * Somebody who presses, types, drags and turns whatever there is, in no order. The same seed begins in the same way; how
- * it goes on depends on what the screen shows by then.
+ * it goes on depends on what the screen shows by then. What was done is known, and can be done again.
  */
 export class Monkey {
   readonly #random: Random;
-  /** What it did last, newest at the end, for whoever must find out what went wrong. */
-  readonly did: string[] = [];
+  /** All that it has done. */
+  readonly did: Deed[] = [];
+  #size: Point = [1280, 800];
 
   constructor(
     private readonly app: Seamlab,
@@ -87,26 +98,25 @@ export class Monkey {
     return this.app.page;
   }
 
-  /** Does one thing. */
+  /** Does one thing, or a few that belong together. */
   async act(): Promise<void> {
-    const random = this.#random;
-    const kind = random.below(100);
-    if (kind < 45) await this.#click();
-    else if (kind < 60) await this.#press(random.one(KEYS));
-    else if (kind < 78) await this.#press(random.one(SHORTCUTS));
-    else if (kind < 88) await this.#type();
-    else if (kind < 92) await this.#drag();
-    else if (kind < 96) await this.#turn();
-    else if (kind < 98) await this.#menu(random.one(MENU));
-    else await this.#resize();
+    for (const deed of await this.#choose()) await this.perform(deed);
+  }
+
+  /** From Home to a lab, where it has a word explained, and back. */
+  async visit(): Promise<void> {
+    await this.#page.getByRole('button', { name: /^Lab 2:/ }).click();
+    await this.#page.getByRole('button', { name: /^source / }).first().hover(); // prettier-ignore
+    await expect(this.#page.getByRole('tooltip')).toBeVisible();
+    await this.goHome();
   }
 
   /** Closes whatever is open and goes home. */
   async goHome(): Promise<void> {
     const heading = this.#page.getByRole('heading', { name: 'The sandbox' });
     await expect(async () => {
-      for (let i = 0; i < 3; i++) await this.#press('Escape');
-      await this.#menu('home');
+      for (let i = 0; i < 3; i++) await this.perform({ do: 'press', key: 'Escape' });
+      await this.perform({ do: 'menu', item: 'home' });
       await expect(heading).toBeVisible({ timeout: 1_000 });
     }).toPass();
   }
@@ -116,9 +126,65 @@ export class Monkey {
     await this.#page.evaluate(() => new Promise((done) => requestAnimationFrame(done)));
   }
 
-  #note(what: string): void {
-    this.did.push(what);
-    if (this.did.length > 60) this.did.shift();
+  async perform(deed: Deed): Promise<void> {
+    this.did.push(deed);
+    const { keyboard, mouse } = this.#page;
+    switch (deed.do) {
+      case 'click':
+      case 'double-click':
+        return mouse.click(...deed.at, { clickCount: deed.do === 'click' ? 1 : 2 });
+      case 'press':
+        return keyboard.press(deed.key);
+      case 'type':
+        return keyboard.insertText(deed.words);
+      case 'drag':
+        await mouse.move(...deed.from);
+        await mouse.down();
+        await mouse.move(...deed.to, { steps: 8 });
+        await mouse.up();
+        return this.#endDragging();
+      case 'wheel':
+        await mouse.move(...deed.at);
+        return mouse.wheel(0, deed.by);
+      case 'menu':
+        return this.app.main.evaluate(
+          ({ Menu }, item) => Menu.getApplicationMenu()!.getMenuItemById(item)!.click(),
+          deed.item,
+        );
+      case 'resize':
+        this.#size = deed.to;
+        return this.app.main.evaluate(
+          ({ BrowserWindow }, [width, height]) =>
+            BrowserWindow.getAllWindows()[0]!.setContentSize(width, height),
+          deed.to,
+        );
+    }
+  }
+
+  async #choose(): Promise<readonly Deed[]> {
+    const random = this.#random;
+    const kind = random.below(100);
+    if (kind < 45) return this.#clicks();
+    if (kind < 60) return [{ do: 'press', key: random.one(KEYS) }];
+    if (kind < 78) return [{ do: 'press', key: random.one(SHORTCUTS) }];
+    if (kind < 88) return this.#words();
+    if (kind < 92) return [{ do: 'drag', from: this.#point(), to: this.#point() }];
+    if (kind < 96) return [{ do: 'wheel', at: this.#point(), by: random.below(4_000) - 2_000 }];
+    if (kind < 98) return [{ do: 'menu', item: random.one(MENU) }];
+    return [{ do: 'resize', to: random.one(SIZES) }];
+  }
+
+  async #clicks(): Promise<readonly Deed[]> {
+    const spots = await this.#spots();
+    if (spots.length === 0) return [];
+    return [{ do: this.#random.chance(10) ? 'double-click' : 'click', ...this.#random.one(spots) }];
+  }
+
+  #words(): readonly Deed[] {
+    const typed: Deed = { do: 'type', words: this.#random.one(WORDS) };
+    const first: Deed[] = this.#random.chance(60) ? [{ do: 'press', key: 'Control+j' }] : [];
+    const last: Deed[] = this.#random.chance(80) ? [{ do: 'press', key: 'Enter' }] : [];
+    return [...first, typed, ...last];
   }
 
   async #spots(): Promise<Spot[]> {
@@ -131,77 +197,21 @@ export class Monkey {
         const hit = document.elementFromPoint(x, y);
         if (hit === null || !(element.contains(hit) || hit.contains(element))) continue;
         const name = element.getAttribute('aria-label') ?? element.textContent.trim().slice(0, 40);
-        spots.push({ x, y, name: `${element.tagName.toLowerCase()} "${name}"` });
+        spots.push({ at: [x, y], what: `${element.tagName.toLowerCase()} ${name}` });
       }
       return spots;
     }, POINTABLE);
   }
 
-  async #click(): Promise<void> {
-    const spots = await this.#spots();
-    if (spots.length === 0) return;
-    const { x, y, name } = this.#random.one(spots);
-    const twice = this.#random.chance(10);
-    this.#note(`${twice ? 'double-click' : 'click'} ${name}`);
-    await this.#page.mouse.click(x, y, { clickCount: twice ? 2 : 1 });
-  }
-
-  async #press(key: string): Promise<void> {
-    this.#note(`press ${key}`);
-    await this.#page.keyboard.press(key);
-  }
-
-  async #type(): Promise<void> {
-    const words = this.#random.one(WORDS);
-    if (this.#random.chance(60)) await this.#press('Control+j');
-    this.#note(`type ${words.slice(0, 60)}`);
-    await this.#page.keyboard.insertText(words);
-    if (this.#random.chance(80)) await this.#press('Enter');
-  }
-
-  #point(): readonly [number, number] {
-    const { width, height } = this.#size;
+  #point(): Point {
+    const [width, height] = this.#size;
     return [this.#random.below(width), this.#random.below(height)];
   }
 
-  async #drag(): Promise<void> {
-    const [from, to] = [this.#point(), this.#point()];
-    this.#note(`drag ${from.join()} to ${to.join()}`);
-    const { mouse } = this.#page;
-    await mouse.move(...from);
-    await mouse.down();
-    await mouse.move(...to, { steps: 8 });
-    await mouse.up();
-    // What was dragged and dropped is kept by Chromium until it hears that this is over.
+  /** What was dragged and dropped is kept by Chromium until it hears that this is over. */
+  async #endDragging(): Promise<void> {
     const protocol = await this.#page.context().newCDPSession(this.#page);
     await protocol.send('Input.cancelDragging');
     await protocol.detach();
-  }
-
-  async #turn(): Promise<void> {
-    const at = this.#point();
-    const by = this.#random.below(4_000) - 2_000;
-    this.#note(`wheel ${by} at ${at.join()}`);
-    await this.#page.mouse.move(...at);
-    await this.#page.mouse.wheel(0, by);
-  }
-
-  async #menu(id: string): Promise<void> {
-    this.#note(`menu ${id}`);
-    await this.app.main.evaluate(
-      ({ Menu }, item) => Menu.getApplicationMenu()!.getMenuItemById(item)!.click(),
-      id,
-    );
-  }
-
-  #size = { width: 1280, height: 800 };
-  async #resize(): Promise<void> {
-    const [width, height] = this.#random.one(SIZES);
-    this.#note(`resize ${width}x${height}`);
-    this.#size = { width, height };
-    await this.app.main.evaluate(
-      ({ BrowserWindow }, size) => BrowserWindow.getAllWindows()[0]!.setContentSize(size.width, size.height),
-      { width, height },
-    );
   }
 }

@@ -26,17 +26,21 @@ export function descendants(pid: number): number[] {
   return below(pid);
 }
 
-/** Memory of a process and all below it, MiB: shared pages count in parts. Linux only; NaN elsewhere. */
-export function proportionalSetSize(pid: number): number {
+/**
+ * Memory of a process and all below it, MiB: shared pages count in parts. Linux only; NaN elsewhere.
+ *
+ * @param pages - `Pss_Anon`: without the pages of files, whose parts are smaller while others use the same files.
+ */
+export function proportionalSetSize(pid: number, pages: 'Pss' | 'Pss_Anon' = 'Pss'): number {
   if (process.platform !== 'linux') return Number.NaN;
-  return [pid, ...descendants(pid)].reduce((sum, one) => sum + ownSetSize(one), 0);
+  return [pid, ...descendants(pid)].reduce((sum, one) => sum + ownSetSize(one, pages), 0);
 }
 
 /** The same of one process; 0 when it has ended meanwhile. */
-function ownSetSize(pid: number): number {
+function ownSetSize(pid: number, pages: string): number {
   try {
-    const pss = /^Pss:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'));
-    return Number(pss?.[1] ?? 0) / 1024;
+    const rollup = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+    return Number(new RegExp(`^${pages}:\\s+(\\d+)`, 'm').exec(rollup)?.[1] ?? 0) / 1024;
   } catch {
     return 0;
   }

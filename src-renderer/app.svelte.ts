@@ -322,11 +322,15 @@ export class App {
     if (facts.ok) this.#facts = facts.value;
   }
 
-  /** What main answers; null when it did not, and the learner was told. */
-  async #value<N extends Name>(name: N, params: Params<N>): Promise<Reply<N> | null> {
+  /** What main answers about a session; null when it did not, and the learner was told, unless they have left it. */
+  async #value<N extends Name>(
+    name: N,
+    params: Params<N> & { readonly session: string },
+  ): Promise<Reply<N> | null> {
     const answer = await this.working.during(this.#client.call(name, params));
     if (answer.ok) return answer.value;
-    this.#tell(answer.fault);
+    const isLeft = answer.fault.code === 'not_open' && this.lab?.session !== params.session;
+    if (!isLeft) this.#tell(answer.fault);
     return null;
   }
 

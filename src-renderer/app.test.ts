@@ -27,8 +27,8 @@ const summary: LabSummary = {
   progress: null,
 };
 const LATCHED = { fact: 'An INIT is latched.', source: 'lapic.c' };
-const refuse = (message: string): never => {
-  throw new Error(message);
+const refuse = (message: string, code = 'refused'): never => {
+  throw Object.assign(new Error(message), { code });
 };
 
 /** An App over a desktop that answers as told; an answer that throws is a refusal with its words. */
@@ -52,7 +52,8 @@ function screen(answers: Answers = {}) {
       try {
         return { ok: true, value: all[name]!(params as never) };
       } catch (error) {
-        return { ok: false, code: 'refused', message: (error as Error).message };
+        const { code, message } = error as Error & { code: string };
+        return { ok: false, code, message };
       }
     },
     on: (name, listener) => {
@@ -138,6 +139,18 @@ describe('going about', () => {
     await app.open('some-lab');
     expect(await app.lab!.run()).toBe(false);
     expect(app.notices).toMatchObject([{ what: 'The disk is full.' }]);
+  });
+
+  test('whoever leaves a lab at work is not told that it is left; whoever is in it is', async () => {
+    const { app } = screen({ 'lab.input': () => refuse('This lab is not open any more.', 'not_open') });
+    await app.open('some-lab');
+    const { lab } = app;
+    await app.home();
+    expect(await lab!.run()).toBe(false);
+    expect(app.notices).toEqual([]);
+    await app.open('some-lab');
+    expect(await app.lab!.run()).toBe(false);
+    expect(app.notices).toMatchObject([{ what: 'This lab is not open any more.' }]);
   });
 });
 
