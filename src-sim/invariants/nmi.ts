@@ -4,7 +4,6 @@ import * as host from '../kvm/kvm_host';
 import { kvm, kvm_vcpu, variant } from '../kvm/kvm_host';
 import { tdx_inject_nmi } from '../kvm/vmx/tdx';
 import { vmx_vcpu_run } from '../kvm/vmx/vmx';
-import { vmx_inject_nmi } from '../kvm/vmx/vmx_events';
 import { kvm_vcpu_ioctl_nmi, kvm_vcpu_ioctl_smi, vcpu_enter_guest } from '../kvm/x86';
 import { kvm_vcpu_ioctl_x86_set_vcpu_events } from '../kvm/x86_vcpu_events';
 import { kvm_check_and_inject_events } from '../kvm/x86_inject';
@@ -26,7 +25,6 @@ const LAST_TEST = at(vcpu_enter_guest, 'last_test');
 const VMENTER = at(vmx_vcpu_run, 'vmenter');
 const VMEXIT = at(vmx_vcpu_run, 'vmexit');
 const TRACED = at(vmx_vcpu_run, 'traced');
-const WRITE = at(vmx_inject_nmi, 'write');
 const ENOTTY = E('ENOTTY');
 
 /** 1 while guest code is about to be entered with an NMI. */
@@ -50,21 +48,18 @@ function inTheModule(look: Look, s: Views, vcpu: Ref): number {
   return Math.max(kvm_vcpu.nmi_injected.get(s, vcpu), asked) + underWay(look, s, vcpu);
 }
 
-/**
- * 1 while KVM injects an NMI into a plain guest. From the entry to the exit's end the VMCS knows what has become of it,
- * unless the entry carries an exception instead (x86:INJ-18). A failed entry leaves its event in the VMCS (SDM, failures of
- * VM entry while guest state is loaded), whatever KVM is told to think of it then.
- */
+/** 1 while a plain guest is given an NMI: as KVM has it, but from the entry to the exit's end as the VMCS has it. */
 function injected(look: Look, s: Views, vcpu: Ref): number {
   const t = kvm_vcpu.thread.get(look.m, vcpu) as Ref;
-  const { entry_intr_info, idt_vectoring_info } = host.vmcs;
-  const waits = entry_intr_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI;
   const entered = look.isAt(s, t, VMEXIT, vcpu) || look.isAt(s, t, TRACED, vcpu);
-  const known =
-    entered && !kvm_vcpu.exception_injected.get(s, vcpu)
-      ? idt_vectoring_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI
-      : kvm_vcpu.nmi_injected.get(s, vcpu) === 1;
-  return waits || known ? 1 : 0;
+  if (!entered) return kvm_vcpu.nmi_injected.get(s, vcpu);
+  const interrupted = host.vmcs.idt_vectoring_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI;
+  return interrupted ? 1 : carried(s, vcpu);
+}
+
+/** 1 while the entry's event in the VMCS is an NMI. */
+function carried(s: Views, vcpu: Ref): number {
+  return host.vmcs.entry_intr_info.get(s, host.vmcsOf(vcpu)) === INTR_INFO_NMI ? 1 : 0;
 }
 
 /** NMIs that the guest has taken in this moment; its counter has 8 bits. */
@@ -78,50 +73,33 @@ function readsBack({ m }: Look): boolean {
   return variant.nmi_readback.get(m, host.variantRef(m)) === 1;
 }
 
-/** After a failed entry KVM still takes for injected what it took before, also what the entry did not carry. @source x86:VMX-15 */
-function keepsInjected(look: Look, vcpu: Ref): boolean {
-  if (!look.did(TRACED) || look.word(0) !== vcpu) return false;
-  const { exit_reason, nmi_injected } = kvm_vcpu;
-  return exit_reason.get(look.m, vcpu) >= ENTRY_FAILURE && nmi_injected.get(look.before, vcpu) === 1;
-}
-
-/** Another thread has reset the vCPU while KVM was about to inject an NMI: it is injected all the same. */
-function wasReset(look: Look, vcpu: Ref): boolean {
-  return look.did(WRITE) && look.word(0) === vcpu && kvm_vcpu.nmi_injected.get(look.before, vcpu) === 0;
-}
-
 /** Whether SEAMCALLs past KVM have worked on the TD. */
 function isPastKvm(look: Look, vcpu: Ref): boolean {
   return tdr.past_kvm.get(look.m, host.moduleOf(host.kvmOf(look.m, vcpu))) === 1;
 }
 
 /**
- * An entry, made or called off, that does not carry what KVM takes for injected: KVM_SET_VCPU_EVENTS stores that also when
- * it then refuses the triple fault, and only an accepted call asks for KVM_REQ_EVENT
- * (arch/x86/kvm/x86.c kvm_vcpu_ioctl_x86_set_vcpu_events).
+ * An entry, made, failed or called off, of which the VMCS and KVM's nmi_injected say different things: an exception went
+ * first (x86:INJ-18); a failed entry before it left its event in the VMCS (x86:VMX-15; SDM, failures of VM entry while guest
+ * state is loaded); userspace wrote nmi_injected, as KVM_SET_VCPU_EVENTS does without KVM_REQ_EVENT when it then refuses a
+ * triple fault; or another thread reset the vCPU.
  */
-function entersWithout(look: Look, vcpu: Ref): boolean {
-  const event = host.vmcs.entry_intr_info.get(look.before, host.vmcsOf(vcpu));
-  return event === 0 && (look.did(VMENTER) || look.did(LAST_TEST)) && look.word(0) === vcpu;
+function carriesOther(look: Look, vcpu: Ref): boolean {
+  const failed = look.did(TRACED) && kvm_vcpu.exit_reason.get(look.m, vcpu) >= ENTRY_FAILURE;
+  const passes = failed || look.did(VMENTER) || look.did(LAST_TEST);
+  return (
+    passes &&
+    look.word(0) === vcpu &&
+    carried(look.before, vcpu) !== kvm_vcpu.nmi_injected.get(look.before, vcpu)
+  );
 }
 
-/** An NMI that a failed entry has left in the VMCS, and that userspace has since taken back from KVM. */
-function isTakenBack({ before }: Look, vcpu: Ref): boolean {
-  const left = host.vmcs.entry_intr_info.get(before, host.vmcsOf(vcpu)) === INTR_INFO_NMI;
-  return left && kvm_vcpu.nmi_injected.get(before, vcpu) === 0;
-}
-
-/**
- * What may drop NMIs: a reset, userspace that writes them, a VM that is bugged; and an exception that is injected while
- * an NMI waits to be injected again, since one entry carries one event (x86:INV-14, x86:INJ-18).
- */
+/** What may drop NMIs: a reset, userspace that writes them, an entry with another event, a bugged VM. @source x86:INV-14 */
 function mayDrop(look: Look, vcpu: Ref): boolean {
   return (
     look.didOf(kvm_vcpu_reset) ||
     look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
-    kvm_vcpu.exception_injected.get(look.before, vcpu) === 1 ||
-    entersWithout(look, vcpu) ||
-    isTakenBack(look, vcpu) ||
+    carriesOther(look, vcpu) ||
     kvm.vm_bugged.get(look.m, host.kvmOf(look.m, vcpu)) === 1 ||
     isPastKvm(look, vcpu)
   );
@@ -189,8 +167,7 @@ export const nmi = [
       const raised = kvm_vcpu.nmi_queued.get(look.m, vcpu) > kvm_vcpu.nmi_queued.get(look.before, vcpu);
       return (
         raised ||
-        keepsInjected(look, vcpu) ||
-        wasReset(look, vcpu) ||
+        carriesOther(look, vcpu) ||
         look.didOf(kvm_vcpu_ioctl_x86_set_vcpu_events) ||
         (look.didOf(tdh_vp_wr) && isPastKvm(look, vcpu))
       );
