@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { deserialize, serialize } from 'node:v8';
 import type { Lab, LabLoad } from '../src-lab/lab';
-import { SIM_VERSION } from '../src-sim';
+import { SIM_VERSION } from '../src-sim/version';
 import { labFolders, labPath, readLab, type LabFiles } from './labs';
 
 /** `loadLab`, passed by who needs it: the code that parses labs is large, and a course that is compiled has no need of it. */

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Input } from '../src-lab/input';
 import { parseTranscript } from '../src-lab/transcript';
 import { TRACE_FILTER, type EventView, type InputReply, type SessionView } from '../src-lab/view';
+import { loadLab } from '../src-lab/lab';
 import { runScenario } from '../src-sim/scenario/runner';
 import { parseScenario } from '../src-sim/scenario/scenario';
 import {
@@ -16,7 +18,9 @@ import {
   type Name,
   type SandboxChoices,
 } from './contract';
+import { compileCourse, Course } from './course';
 import { Desktop } from './desktop';
+import { compiledListing, type Listing } from './listing';
 import type { News } from './notices';
 import { Progress } from './progress';
 import { serve } from './serve';
@@ -41,7 +45,11 @@ const question = { ask: 'hit', stops: [{ event: { event: 'KVM_CREATE_VM' } }], f
 const answer = (value: string): Input => ({ kind: 'answer', checkpoint: 'created', answer: value });
 
 /** The application without Electron: real worker, real database, real files. */
-function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: string) => Store) {
+function start(
+  { home, labs }: ReturnType<typeof folders>,
+  openStore?: (file: string) => Store,
+  labsAtHand: () => Listing | null = () => null,
+) {
   const sent: [string, unknown][] = [];
   const clock = { ahead: 0 };
   const exports = temporaryFolder();
@@ -66,6 +74,7 @@ function start({ home, labs }: ReturnType<typeof folders>, openStore?: (file: st
     remembered: new Remembered(join(home, 'settings.json'), Date.now()),
     progress,
     supervisor,
+    labsAtHand,
     log: () => {},
     now: () => Date.now() + clock.ahead,
     uuid: randomUUID,
@@ -322,6 +331,22 @@ describe('the course', () => {
       expect.stringContaining('symbolic link') as string,
     ]);
     expect(await call('lab.open', { lab: '02-torn' })).toMatchObject({ ok: false, code: 'lab_broken' });
+  });
+
+  test('is listed from what the build has compiled before there is a worker, while no lab differs', async () => {
+    const where = folders();
+    writeSmallLab(where.labs);
+    const file = join(temporaryFolder(), 'labs.bin');
+    writeFileSync(file, compileCourse(where.labs, loadLab));
+    const course = new Course(pathToFileURL(file));
+    const { labs, supervisor } = start(where, undefined, () => compiledListing(where.labs, course));
+    const listed = await labs();
+    expect(supervisor.generation).toBe(0);
+    await vi.waitFor(() => expect(supervisor.generation).toBe(1));
+    expect(await labs(), 'as the worker lists it').toEqual(listed);
+    expect(listed).toHaveLength(1);
+    writeSmallLab(where.labs, 'Another title');
+    expect(compiledListing(where.labs, course)).toBeNull();
   });
 
   test('has the facts of its folder in words; without them where a file cannot be read', async () => {

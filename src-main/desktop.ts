@@ -25,6 +25,7 @@ import type { Progress } from './progress';
 import { Refusal } from './serve';
 import { stamp, type Remembered } from './settings';
 import type { Attempt } from './store';
+import { cardsOf, type Listing } from './listing';
 import { WorkerLost, type Supervisor } from './supervisor';
 import type { Opened, Workshop } from './workshop';
 
@@ -34,6 +35,8 @@ export interface World {
   readonly remembered: Remembered;
   readonly progress: Progress;
   readonly supervisor: Supervisor;
+  /** The labs, when they are known without the worker; null when it must be asked. */
+  readonly labsAtHand: () => Listing | null;
   readonly log: Log;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -160,7 +163,11 @@ export class Desktop {
    */
   previewChanged(folder: string): Promise<void> {
     return this.#serial('Reading the lab', async () => {
-      const { labs, broken } = await this.#insist('labs');
+      const { supervisor, labsAtHand } = this.#world;
+      const atHand = supervisor.generation === 0 ? labsAtHand() : null;
+      const { labs, broken } = atHand === null ? await this.#insist('labs') : cardsOf(atHand);
+      // Home is shown first: whatever is chosen there needs the worker.
+      setImmediate(() => supervisor.start());
       const fault = broken.find((lab) => lab.folder === folder);
       if (fault !== undefined) return this.tell({ code: 'preview_broken', errors: fault.errors });
       const card = labs.find((lab) => lab.folder === folder);
@@ -252,7 +259,11 @@ export class Desktop {
   }
 
   async #labs(): Promise<LabSummary[]> {
-    const { labs, broken } = await this.#insist('labs');
+    const { supervisor, labsAtHand } = this.#world;
+    const atHand = supervisor.generation === 0 ? labsAtHand() : null;
+    const { labs, broken } = atHand === null ? await this.#insist('labs') : cardsOf(atHand);
+    // Home is shown first: whatever is chosen there needs the worker.
+    setImmediate(() => supervisor.start());
     for (const { folder, why } of broken) {
       if (this.#toldBroken.has(folder + why)) continue;
       this.#toldBroken.add(folder + why);

@@ -5,7 +5,7 @@ import { glance } from './glance';
 import { Remembered } from './settings';
 import { temporaryFolder } from './testing/folder';
 
-const nothing = { theme: 'system', window: null };
+const nothing = { theme: 'system', window: null, inLab: false };
 const window = { x: -5, y: 2, width: 1000, height: 700, maximized: true };
 
 test('sees what was remembered', () => {
@@ -13,7 +13,9 @@ test('sees what was remembered', () => {
   expect(glance(file)).toEqual(nothing);
   const remembered = new Remembered(file, 0);
   remembered.change({ window, settings: { ...remembered.settings, theme: 'dark' } });
-  expect(glance(file)).toEqual({ theme: 'dark', window });
+  expect(glance(file)).toEqual({ theme: 'dark', window, inLab: false });
+  remembered.change({ open: 'small' });
+  expect(glance(file).inLab).toBe(true);
 });
 
 test.each([
@@ -26,6 +28,7 @@ test.each([
   '{"window":{"x":1}}',
   '{"settings":7}',
   '{"settings":null}',
+  '{"open":null}',
 ])('sees nothing in %j', (text) => {
   const file = join(temporaryFolder(), 'settings.json');
   writeFileSync(file, text);

@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
 import type { WindowPlace } from './settings';
 
-/** What the first window needs of the settings file. */
+/** What the first window, and what is started with it, need of the settings file. */
 export interface Glance {
   readonly theme: 'system' | 'light' | 'dark';
   readonly window: WindowPlace | null;
+  /** Whether a lab was open. */
+  readonly inLab: boolean;
 }
 
 /**
@@ -12,14 +14,18 @@ export interface Glance {
  * Whatever is not as expected is as if it were not there; `Remembered` reads the file properly a moment later.
  */
 export function glance(file: string): Glance {
-  let content: { settings?: { theme?: unknown }; window?: Record<string, unknown> | null };
+  let content: { settings?: { theme?: unknown }; open?: unknown; window?: Record<string, unknown> | null };
   try {
     content = Object(JSON.parse(readFileSync(file, 'utf8'))) as typeof content;
   } catch {
-    return { theme: 'system', window: null };
+    return { theme: 'system', window: null, inLab: false };
   }
   const theme = content.settings?.theme;
-  return { theme: theme === 'light' || theme === 'dark' ? theme : 'system', window: placeIn(content.window) };
+  return {
+    theme: theme === 'light' || theme === 'dark' ? theme : 'system',
+    window: placeIn(content.window),
+    inLab: typeof content.open === 'string',
+  };
 }
 
 function placeIn(window: Record<string, unknown> | null | undefined): WindowPlace | null {

@@ -68,15 +68,18 @@ function main(): void {
     window?.webContents.send(CHANNELS.event, name, payload);
 
   /**
-   * Starts the simulator's worker and loads the part of the desktop that has the schemas and the database. It begins
-   * with the window's first picture, while the screen loads its own code, or with the screen's first call: any earlier,
-   * and it takes the processor from what the learner waits for.
+   * Loads the part of the desktop that has the schemas and the database. It begins with the window's first picture,
+   * while the screen loads its own code, or with the screen's first call: any earlier, and it takes the processor from
+   * what the learner waits for. The simulator's worker is started with it when a lab is going to be opened; Home is
+   * there without.
    */
   const begin = once(async () => {
-    supervisor.start();
+    if (seen.inLab || lab !== null) supervisor.start();
     const { serve, startDesktop, watchLab } = await import('./start');
     const started = startDesktop({
       home,
+      labs: folder,
+      compiled: new URL('../course/labs.bin', import.meta.url),
       lab,
       version: app.getVersion(),
       supervisor,

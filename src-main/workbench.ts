@@ -1,7 +1,6 @@
 import { answer } from '../src-lab/ask';
 import { replay } from '../src-lab/grade';
 import { printIssue } from '../src-lab/issue';
-import type { Lab } from '../src-lab/lab';
 import { stepsOf } from '../src-lab/notebook';
 import { faultsOf, inputsOf, SANDBOX_LAB, switchDocs, switchesOf } from '../src-lab/sandbox';
 import { LabSession } from '../src-lab/session';
@@ -15,9 +14,10 @@ import { writeScenario } from '../src-sim/scenario/write';
 import type { Course } from './course';
 import { readFacts } from './facts';
 import { explainLabFault, labFolders, labPath, readLab } from './labs';
+import { cardsOf, listingOf, type Listing, type Read } from './listing';
 import { Scenarios } from './scenarios';
 import type { Standing } from './store';
-import type { BrokenLab, Folders, Foreman, Opened, OpenRequest, Workshop } from './workshop';
+import type { Folders, Foreman, Opened, OpenRequest, Workshop } from './workshop';
 
 /** A session that is open, what the screen was told of it, and the last line of its transcript. */
 interface Bench {
@@ -26,19 +26,6 @@ interface Bench {
   last: string;
   /** The trace as it is being written to a file. */
   writing: Iterator<TracePiece> | null;
-}
-
-/** A lab folder as it was read. */
-interface Read {
-  readonly lab: Lab | null;
-  /** Each with file, line, column and remedy; empty when there is a lab. */
-  readonly errors: readonly string[];
-}
-
-/** All of them: those without fault by id. */
-interface LabsRead {
-  readonly found: ReadonlyMap<string, { readonly folder: string; readonly lab: Lab }>;
-  readonly broken: readonly BrokenLab[];
 }
 
 /** Milliseconds between two reports of progress while replaying or searching. */
@@ -58,29 +45,22 @@ export function makeWorkshop(
   /** The session that was closed last: who comes back to it before another is opened finds it as it was. */
   let rested: Bench | null = null;
 
-  const labs = async (): Promise<LabsRead> => {
-    const found = new Map<string, { folder: string; lab: Lab }>();
-    const broken: BrokenLab[] = [];
-    for (const folder of labFolders(root)) {
-      const { lab, errors } = await read(folder);
-      const twin = lab === null ? undefined : found.get(lab.id);
-      if (lab === null) broken.push({ folder, why: errors[0] ?? '', errors });
-      else if (twin !== undefined) {
-        const why = `Its id "${lab.id}" is that of "${twin.folder}".`;
-        broken.push({ folder, why, errors: [why] });
-      } else found.set(lab.id, { folder, lab });
-    }
-    return { found, broken };
+  const labs = async (): Promise<Listing> => {
+    const reads: Read[] = [];
+    for (const folder of labFolders(root)) reads.push(await read(folder));
+    return listingOf(reads);
   };
 
   const read = async (folder: string): Promise<Read> => {
     const path = labPath(root, folder)!;
     const files = readLab(path);
-    if (!files.ok) return { lab: null, errors: [explainLabFault(files.fault)] };
+    if (!files.ok) return { folder, lab: null, errors: [explainLabFault(files.fault)] };
     const load =
       course.known(path, files.files) ??
       course.load(path, files.files, (await import('../src-lab/lab')).loadLab);
-    return load.ok ? { lab: load.lab, errors: [] } : { lab: null, errors: load.issues.map(printIssue) };
+    return load.ok
+      ? { folder, lab: load.lab, errors: [] }
+      : { folder, lab: null, errors: load.issues.map(printIssue) };
   };
 
   const show = (session: LabSession, filter: TraceFilter): Shown =>
@@ -139,15 +119,7 @@ export function makeWorkshop(
       const { heapUsed, arrayBuffers } = process.memoryUsage();
       return { heap: heapUsed, buffers: arrayBuffers };
     },
-    labs: async () => {
-      const { found, broken } = await labs();
-      const cards = [...found.values()].map(({ folder, lab }) => {
-        const { number, title, summary, minutes, checkpoints } = lab.source;
-        const { id, points, contentHash: hash } = lab;
-        return { id, folder, number, title, summary, minutes, points, checkpoints: checkpoints.length, hash };
-      });
-      return { labs: cards, broken };
-    },
+    labs: async () => cardsOf(await labs()),
     facts: () => readFacts(facts),
     open,
     view: (session) => {
@@ -219,7 +191,7 @@ function* happened(trace: Trace): Generator<TraceEvent, undefined> {
   for (let n = trace.first; n < trace.count; n++) yield trace.event(n);
 }
 
-const NO_LABS: LabsRead = { found: new Map(), broken: [] };
+const NO_LABS: Listing = { found: new Map(), broken: [] };
 
 function standingOf(session: LabSession): Standing {
   const { score, checkpoints, complete } = session.progress();

@@ -1,8 +1,6 @@
 /** The machine's public face: what the course engine, the desktop and the command line may use. */
 
-/** Changes whenever the same inputs give other bytes or another trace. */
-export const SIM_VERSION = '1';
-
+export { SIM_VERSION } from './version';
 export { Timeline, STEP_LIMIT } from './timeline';
 export { causesOf } from './cause';
 export type { Cause, Causes } from './cause';
