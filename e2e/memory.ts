@@ -17,7 +17,7 @@ export interface Memory {
 const MIB = 2 ** 20;
 
 export async function memoryOf(app: Seamlab): Promise<Memory> {
-  await chooseElsewhere(app.page);
+  await busyElsewhere(app.page);
   const protocol = await app.page.context().newCDPSession(app.page);
   for (let i = 0; i < 3; i++) await protocol.send('HeapProfiler.collectGarbage');
   const { usedSize } = await protocol.send('Runtime.getHeapUsage');
@@ -30,17 +30,28 @@ export async function memoryOf(app: Seamlab): Promise<Memory> {
   return { all, window: usedSize / MIB, main: main / MIB, worker: worker / MIB, nodes };
 }
 
-/** Chromium keeps the list that was chosen from last, and with it all that stood around it, until it has another. */
-async function chooseElsewhere(page: Page): Promise<void> {
+/**
+ * Chromium keeps what was dragged last, and the list that was chosen from last, with all that stood around them, until it
+ * has others.
+ */
+async function busyElsewhere(page: Page): Promise<void> {
   const id = 'elsewhere';
   await page.evaluate((own) => {
     const list = document.createElement('select');
-    list.id = own;
     list.append(new Option('one'), new Option('other'));
-    document.body.append(list);
+    const dragged = document.createElement('p');
+    dragged.draggable = true;
+    dragged.textContent = 'Drag me.';
+    const place = document.createElement('div');
+    place.id = own;
+    place.style.cssText = 'position: fixed; inset: 0; z-index: 1000';
+    place.append(list, dragged);
+    document.body.append(place);
   }, id);
-  await page.locator(`#${id}`).click();
+  const place = page.locator(`#${id}`);
+  await place.locator('select').click();
   for (const key of ['ArrowDown', 'Enter']) await page.keyboard.press(key);
+  await place.locator('p').dragTo(place);
   await page.evaluate((own) => document.getElementById(own)!.remove(), id);
 }
 

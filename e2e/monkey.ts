@@ -141,8 +141,7 @@ export class Monkey {
         await mouse.move(...deed.from);
         await mouse.down();
         await mouse.move(...deed.to, { steps: 8 });
-        await mouse.up();
-        return this.#endDragging();
+        return mouse.up();
       case 'wheel':
         await mouse.move(...deed.at);
         return mouse.wheel(0, deed.by);
@@ -206,12 +205,5 @@ export class Monkey {
   #point(): Point {
     const [width, height] = this.#size;
     return [this.#random.below(width), this.#random.below(height)];
-  }
-
-  /** What was dragged and dropped is kept by Chromium until it hears that this is over. */
-  async #endDragging(): Promise<void> {
-    const protocol = await this.#page.context().newCDPSession(this.#page);
-    await protocol.send('Input.cancelDragging');
-    await protocol.detach();
   }
 }

@@ -47,13 +47,18 @@ export class Motion {
   #drawn: Drawn | null = null;
   #flying: Animation[] = [];
 
+  /** Nothing moves any more: everything is where it belongs. */
+  rest(): void {
+    for (const flying of this.#flying) flying.cancel();
+    this.#flying = [];
+  }
+
   /**
    * The picture has changed. All is measured before anything is set in motion: to ask where something is after another
    * has moved would have the browser lay out everything again.
    */
   drawn(place: HTMLElement, machine: MachineState, groups: readonly Group[], zoom: number): void {
-    for (const flying of this.#flying) flying.cancel();
-    this.#flying = [];
+    this.rest();
     const root = place.querySelector('.stage');
     if (root === null) return void (this.#drawn = null);
     const before = this.#drawn;
