@@ -10,6 +10,7 @@ import { SIM_VERSION } from '../../src-sim';
 import { bundled } from '../testing/bundle';
 import { temporaryFolder } from '../testing/folder';
 import { csv } from './gradebook';
+import { threadsFor } from './pool';
 import { main } from './program';
 import type { Terminal } from './terminal';
 
@@ -171,6 +172,21 @@ describe('many transcripts', () => {
     const [one, two] = [await seamlab(args), await seamlab([...args, '--jobs', '2'], { grader: grader() })];
     expect(two).toEqual(one);
     expect((JSON.parse(two.out) as { grades: unknown[] }).grades).toHaveLength(30);
+  });
+
+  test('a class that one thread grades sooner starts none, unless it is asked to', async () => {
+    const { labs, book } = many(30);
+    const args = ['grade', book, '--labs', labs];
+    const grader = new URL('file:///none.mjs');
+    expect((await seamlab(args, { grader })).status).toBe(0);
+    await expect(seamlab([...args, '--jobs', '2'], { grader })).rejects.toThrow(/none\.mjs/);
+  });
+
+  test('threads are as many as there is work for, and never more than processors', () => {
+    expect([0, 4_000_000, 15_999_999].map((bytes) => threadsFor(bytes, 8))).toEqual([1, 1, 1]);
+    expect([16_000_000, 20_000_000, 40_000_000].map((bytes) => threadsFor(bytes, 8))).toEqual([2, 2, 5]);
+    expect([20_000_000, 1e9].map((bytes) => threadsFor(bytes, 2))).toEqual([2, 2]);
+    expect(threadsFor(1e9, 1)).toBe(1);
   });
 
   test.each(['threads', 'no threads'])(

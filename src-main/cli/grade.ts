@@ -6,7 +6,7 @@ import { writeAtomic } from '../atomic';
 import { Course } from '../course';
 import { changesOf, changesText, earlierKey, gradebook, type Earlier, type Format } from './gradebook';
 import { Marker, type Marked, type Task } from './marking';
-import { answerAll } from './pool';
+import { answerAll, threadsFor } from './pool';
 import { STATUS, worst, type Status, type Terminal } from './terminal';
 
 export interface GradeOptions {
@@ -16,15 +16,13 @@ export interface GradeOptions {
   readonly out?: string;
   /** Folder of the labs. */
   readonly labs: string;
-  /** Threads; default: one a processor. */
+  /** Threads; default: as many as grade this much soonest. */
   readonly jobs?: number;
   readonly regrade?: true;
   /** For the scores before: a folder of the labs as they were, or a gradebook in JSON. */
   readonly before?: string;
 }
 
-/** Below this many transcripts, starting threads takes longer than they save. */
-const FEW = 24;
 /** Names of transcripts in a folder. */
 const TRANSCRIPT = /\.(?:jsonl|seamlab)$/;
 /** Levels of folders below one that is named: a class, its groups, its learners. */
@@ -58,7 +56,8 @@ export async function gradeFiles(
   const resume = terminal.onInterrupt(() => stop.abort());
   let marked: Marked[];
   try {
-    marked = await work(tasks, options.jobs ?? availableParallelism(), terminal, stop.signal);
+    const threads = options.jobs ?? threadsFor(bytesOf(files), availableParallelism());
+    marked = await work(tasks, threads, terminal, stop.signal);
   } finally {
     resume();
   }
@@ -109,7 +108,7 @@ function tellFaults(marked: readonly Marked[], preview: boolean, terminal: Termi
   }
 }
 
-/** Marks all files: many on threads, few here. */
+/** Marks all files: on several threads, or here. */
 async function work(
   tasks: readonly Task[],
   threads: number,
@@ -118,7 +117,7 @@ async function work(
 ): Promise<Marked[]> {
   const progress = reporter(tasks.length, terminal);
   try {
-    if (terminal.grader !== null && threads > 1 && tasks.length >= FEW)
+    if (terminal.grader !== null && threads > 1)
       return await answerAll(tasks, { file: terminal.grader, threads, done: progress.report, stop });
     const marker = new Marker(new Course(terminal.course));
     const answers: Marked[] = [];
@@ -179,6 +178,11 @@ function transcriptsIn(
       { path, why: `The folder cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}).` },
     ];
   }
+}
+
+/** What is not there has none. */
+function bytesOf(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + (statSync(file, { throwIfNoEntry: false })?.size ?? 0), 0);
 }
 
 function isFolder(path: string): boolean {

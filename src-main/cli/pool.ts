@@ -1,9 +1,30 @@
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Marked, Task } from './marking';
 
 /** MiB of heap of one thread: far more than the largest session that the engine allows. */
 const HEAP = 1_024;
+/** MiB of old space before V8 collects it for the first time: it would at every fourth transcript. */
+const FIRST_HEAP = 256;
 const STILLBORN = 3;
+
+/**
+ * Bytes of transcripts that make a thread worth its while. Each compiles and optimizes the machine for itself, which
+ * takes 2 to 3 s of processor time, as much as some 4 MB of transcripts take afterwards; and of a single thread, too, V8
+ * optimizes and collects garbage on other processors. Below twice that a second thread was measured to lose.
+ */
+const THREAD_WORTH = 8_000_000;
+
+/**
+ * The threads that grade soonest.
+ *
+ * @param bytes - of all transcripts.
+ * @param processors - how many there are.
+ * @returns 1 or more.
+ */
+export function threadsFor(bytes: number, processors: number): number {
+  return Math.max(1, Math.min(processors, Math.floor(bytes / THREAD_WORTH)));
+}
 
 /**
  * Answers tasks on several threads, each one task at a time. A thread that dies takes only its task along: that one is
@@ -68,6 +89,7 @@ export async function answerAll(
       hand();
     });
 
+  setFlagsFromString(`--initial-old-space-size=${FIRST_HEAP}`); // of heaps that are made from here on
   await Promise.all(Array.from({ length: Math.min(threads, tasks.length) }, oneThread));
   return answers.filter((answer) => answer !== undefined);
 }
