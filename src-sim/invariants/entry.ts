@@ -1,4 +1,4 @@
-import { guest_run } from '../guest/run';
+import { ENTRY_FAILURE, guest_run } from '../guest/run';
 import * as host from '../kvm/kvm_host';
 import { kvm, kvm_lapic, kvm_run, kvm_vcpu } from '../kvm/kvm_host';
 import { kvm_vcpu_ioctl, kvm_vm_ioctl } from '../kvm/kvm_main';
@@ -9,6 +9,7 @@ import { vcpu_enter_guest } from '../kvm/x86';
 import type { Ref } from '../machine/layout';
 import { thread } from '../machine/machine';
 import { E } from '../machine/routine';
+import { INTR_INFO_VALID } from '../platform/intr_info';
 import { tdr, tdvps } from '../seam/tdx_module';
 import { tdh_vp_enter } from '../seam/vp_enter';
 import { invariant } from './invariant';
@@ -68,6 +69,20 @@ export const entry = [
       !passedLastTest(look, vcpu) ||
       !hasDeliverableTimer(look.m, vcpu) ||
       !kvm_lapic.in_kernel.get(look.m, host.apicOf(vcpu)),
+  ),
+  invariant(
+    'vmx_vcpu',
+    'no_event_left_in_the_vmcs',
+    'x86:INJ-6, x86:VMX-15; SDM, VM-entry controls for event injection',
+    'Outside of an entry the VMCS carries no event: it was taken, or given back when the entry was called off. Only an entry that fails leaves its event.',
+    (look, vcpu) => {
+      const { m } = look;
+      if (host.vmcs.entry_intr_info.get(m, host.vmcsOf(vcpu)) < INTR_INFO_VALID) return true;
+      return (
+        look.isIn(m, threadOf(look, vcpu), vcpu_enter_guest, vcpu) ||
+        kvm_vcpu.exit_reason.get(m, vcpu) >= ENTRY_FAILURE
+      );
+    },
   ),
   invariant(
     'td_vcpu',

@@ -106,6 +106,22 @@ const CASES: Record<string, Case> = {
       })),
     ],
   },
+  no_event_left_in_the_vmcs: {
+    states: 'x86:INJ-6, x86:VMX-15; SDM, VM-entry controls for event injection',
+    before: [bootVmx],
+    does: [msi('vmx', 'NMI', { dest: 0 })],
+    seeds: [
+      defect(vcpu_enter_guest, 'last_test', (m, l, right) => {
+        const of = host.vmcsOf(l.vcpu as Ref);
+        const event = host.vmcs.entry_intr_info.get(m, of);
+        const next = right();
+        host.vmcs.entry_intr_info.set(m, of, event);
+        return next;
+      }),
+      // Something comes after the injection: the entry is called off.
+      defect(vcpu_enter_guest, 'sync_pir', also((m, l) => kvm_vcpu.requests.set(m, vcpuOf(l), host.KVM_REQ_EVENT))),
+    ],
+  },
   nothing_enters_a_fatal_td: {
     states: 'tdx:INV-16, TDXM-INV-21',
     before: fatal,
