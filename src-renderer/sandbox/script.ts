@@ -1,12 +1,23 @@
 /**
- * How many steps of a scenario were done: as many as the notebook begins with, word by word.
+ * How many steps of a scenario were done: as many as the notebook begins with, word by word. Runs and atomic steps after
+ * one that a stop has halted complete it, until a run comes to its end: they stand for no step of their own.
  *
- * @param done - what was done since the machine began.
+ * @param done - what was done since the machine began; cut: only the beginning of it.
  */
 export function stepsDone(
   steps: readonly { readonly command: string }[],
-  done: readonly { readonly command: string }[],
+  done: readonly { readonly command: string; readonly cut: boolean }[],
 ): number {
-  const other = steps.findIndex(({ command }, i) => command !== done[i]?.command);
-  return other < 0 ? steps.length : other;
+  let count = 0;
+  let halted = false;
+  for (const { command, cut } of done) {
+    if (command === steps[count]?.command) {
+      count++;
+      halted = cut;
+    } else if (halted && GOES_ON.test(command)) halted = cut || command !== 'run';
+    else break;
+  }
+  return count;
 }
+
+const GOES_ON = /^(?:run$|step )/;
