@@ -15,19 +15,26 @@ export interface Memory {
 }
 
 const MIB = 2 ** 20;
+/** Collections of garbage after which none is left: what one frees may have been held by what an earlier one found. */
+const ROUNDS = 3;
 
 export async function memoryOf(app: Seamlab): Promise<Memory> {
-  await busyElsewhere(app.page);
-  const protocol = await app.page.context().newCDPSession(app.page);
-  for (let i = 0; i < 3; i++) await protocol.send('HeapProfiler.collectGarbage');
+  const ofWindow = await windowOf(app.page);
+  const { main, worker } = await threadsOf(app);
+  const all = proportionalSetSize(app.child.pid!, 'Pss_Anon');
+  return { all, main: main / MIB, worker: worker / MIB, ...ofWindow };
+}
+
+/** The part of it that is the window's. */
+export async function windowOf(page: Page): Promise<Pick<Memory, 'window' | 'nodes'>> {
+  await busyElsewhere(page);
+  const protocol = await page.context().newCDPSession(page);
+  for (let i = 0; i < ROUNDS; i++) await protocol.send('HeapProfiler.collectGarbage');
   const { usedSize } = await protocol.send('Runtime.getHeapUsage');
   await protocol.send('Performance.enable');
   const { metrics } = await protocol.send('Performance.getMetrics');
   await protocol.detach();
-  const { main, worker } = await threadsOf(app);
-  const all = proportionalSetSize(app.child.pid!, 'Pss_Anon');
-  const nodes = metrics.find(({ name }) => name === 'Nodes')!.value;
-  return { all, window: usedSize / MIB, main: main / MIB, worker: worker / MIB, nodes };
+  return { window: usedSize / MIB, nodes: metrics.find(({ name }) => name === 'Nodes')!.value };
 }
 
 /**
@@ -57,22 +64,25 @@ async function busyElsewhere(page: Page): Promise<void> {
 
 /** Bytes that the main process and its worker hold, found by Node's own inspector. */
 function threadsOf(app: Seamlab): Promise<{ main: number; worker: number }> {
-  return app.main.evaluate(async () => {
+  return app.main.evaluate(async (_, rounds) => {
     const { Session } = process.getBuiltinModule('node:inspector/promises');
     const session = new Session();
     session.connect();
     try {
-      await session.post('HeapProfiler.collectGarbage');
+      for (let i = 0; i < rounds; i++) await session.post('HeapProfiler.collectGarbage');
       const main = (await session.post('Runtime.getHeapUsage')) as unknown as { usedSize: number };
-      const ask = [{ id: 1, method: 'HeapProfiler.collectGarbage' }, { id: 2, method: 'Runtime.getHeapUsage' }]; // prettier-ignore
       const worker = await new Promise<number>((done) => {
         session.on('NodeWorker.attachedToWorker', ({ params: { sessionId } }) => {
-          for (const one of ask)
-            void session.post('NodeWorker.sendMessageToWorker', { sessionId, message: JSON.stringify(one) });
+          const ask = (id: number, method: string): void => {
+            const message = JSON.stringify({ id, method });
+            void session.post('NodeWorker.sendMessageToWorker', { sessionId, message });
+          };
+          for (let i = 0; i < rounds; i++) ask(i, 'HeapProfiler.collectGarbage');
+          ask(rounds, 'Runtime.getHeapUsage');
         });
         session.on('NodeWorker.receivedMessageFromWorker', ({ params: { message } }) => {
           const answer = JSON.parse(message) as { id?: number; result: { usedSize: number } };
-          if (answer.id === 2) done(answer.result.usedSize);
+          if (answer.id === rounds) done(answer.result.usedSize);
         });
         void session.post('NodeWorker.enable', { waitForDebuggerOnStart: false });
       });
@@ -80,5 +90,5 @@ function threadsOf(app: Seamlab): Promise<{ main: number; worker: number }> {
     } finally {
       session.disconnect();
     }
-  });
+  }, ROUNDS);
 }

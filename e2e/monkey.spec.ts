@@ -1,7 +1,7 @@
 import type { TestInfo } from '@playwright/test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect, test } from './app';
-import { memoryOf, type Memory } from './memory';
+import { memoryOf, windowOf, type Memory } from './memory';
 import { Monkey, type Deed } from './monkey';
 import { stacksOf } from './stacks';
 
@@ -58,9 +58,9 @@ test('whatever is pressed, typed and dragged: nothing is complained of, and what
     return;
   }
   await monkey.visit();
-  const { nodes } = await memoryOf(app);
+  const { nodes } = await windowOf(app.page);
   await monkey.visit();
-  expect((await memoryOf(app)).nodes - nodes, 'nodes of a lab that was left').toBeLessThan(FEW);
+  expect((await windowOf(app.page)).nodes - nodes, 'nodes of a lab that was left').toBeLessThan(FEW);
 
   const before = await play(WARM);
   const after = await play(1);
