@@ -15,8 +15,11 @@ const SEED = Number(process.env['SEAMLAB_MONKEY_SEED'] ?? 1);
 const AGAIN = process.env['SEAMLAB_MONKEY_AGAIN'] ?? '';
 /** Things done in a short run. */
 const SHORT = 100;
-/** Part of a run after which memory is measured for the first time: in a long one every screen was there by then. */
-const WARM = 0.2;
+/**
+ * Part of a run after which memory is measured for the first time. In a long one every screen was there by then, and most of
+ * what V8 compiles because it is used often is compiled.
+ */
+const WARM = 0.3;
 /** Nodes of the window that may come by and by: those of which copies are shown. A lab has thousands. */
 const FEW = 500;
 

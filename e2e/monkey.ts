@@ -103,11 +103,30 @@ export class Monkey {
     for (const deed of await this.#choose()) await this.perform(deed);
   }
 
-  /** From Home to a lab, where it has a word explained, and back. */
+  /** From Home to a lab, where it has a word explained and leaves while something moves that would move for ever. */
   async visit(): Promise<void> {
-    await this.#page.getByRole('button', { name: /^Lab 2:/ }).click();
-    await this.#page.getByRole('button', { name: /^source / }).first().hover(); // prettier-ignore
-    await expect(this.#page.getByRole('tooltip')).toBeVisible();
+    const page = this.#page;
+    await page.getByRole('button', { name: /^Lab 3:/ }).click();
+    await page
+      .getByRole('button', { name: /^source / })
+      .first()
+      .hover();
+    await expect(page.getByRole('tooltip')).toBeVisible();
+    const lasting = await page.evaluateHandle(() => {
+      const { animate } = Element.prototype;
+      Element.prototype.animate = function (frames) {
+        return animate.call(this, frames, { duration: 1e9 });
+      };
+      return { end: () => (Element.prototype.animate = animate) };
+    });
+    await this.perform({ do: 'press', key: 'Control+j' });
+    await this.perform({
+      do: 'type',
+      words: 'vmm KVM_SIGNAL_MSI vm=td dest=1 delivery_mode=FIXED vector=0x31',
+    });
+    await this.perform({ do: 'press', key: 'Enter' });
+    await expect.poll(() => page.evaluate(() => document.getAnimations().length)).toBeGreaterThan(0);
+    await lasting.evaluate(({ end }) => void end());
     await this.goHome();
   }
 
