@@ -88,7 +88,7 @@ function build(terminal: Terminal, end: (status: Status) => void): Command {
       .option('--labs <folder>', 'folder of the labs', join(terminal.root, 'labs'))
       .option('--regrade', 'preview what transcripts of other versions of a lab would earn now')
       .option('--before <path>', 'for --regrade: folder of the labs as they were, or a gradebook in JSON')
-      .option('--jobs <n>', 'threads; default: by the size of the transcripts, at most one a processor', jobs)
+      .option('--jobs <n>', 'threads; default: by the size of the transcripts and the processors', jobs)
       .action(async (paths: string[], options: GradeOptions) => {
         const { gradeFiles } = await import('./grade');
         end(await gradeFiles(paths, options, terminal));
