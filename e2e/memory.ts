@@ -15,8 +15,8 @@ export interface Memory {
 }
 
 const MIB = 2 ** 20;
-/** Collections of garbage after which none is left: what one frees may have been held by what an earlier one found. */
-const ROUNDS = 3;
+/** Collections of garbage after which none is left: V8 drops compiled code only when several have found it unused. */
+const ROUNDS = 10;
 
 export async function memoryOf(app: Seamlab): Promise<Memory> {
   const ofWindow = await windowOf(app.page);
