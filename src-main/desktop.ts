@@ -163,11 +163,7 @@ export class Desktop {
    */
   previewChanged(folder: string): Promise<void> {
     return this.#serial('Reading the lab', async () => {
-      const { supervisor, labsAtHand } = this.#world;
-      const atHand = supervisor.generation === 0 ? labsAtHand() : null;
-      const { labs, broken } = atHand === null ? await this.#insist('labs') : cardsOf(atHand);
-      // Home is shown first: whatever is chosen there needs the worker.
-      setImmediate(() => supervisor.start());
+      const { labs, broken } = await this.#insist('labs');
       const fault = broken.find((lab) => lab.folder === folder);
       if (fault !== undefined) return this.tell({ code: 'preview_broken', errors: fault.errors });
       const card = labs.find((lab) => lab.folder === folder);
