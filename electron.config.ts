@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { Plugin } from 'vite';
 
 /**
- * How main, worker, preload and screen are built, all into out/; the command line: cli.config.ts. Everything is bundled except Electron,
- * Node's own modules and the packages under `dependencies` in package.json.
+ * How main, worker, preload and screen are built, all into out/; the command line: cli.config.ts. Everything is bundled
+ * except Electron, Node's own modules and the packages under `dependencies` in package.json.
  *
  * The targets are those of the oldest runtime the application is run on (Electron 33), not of the one it ships with.
  */
