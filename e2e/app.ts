@@ -4,6 +4,7 @@ import {
   expect,
   test as base,
   type ElectronApplication,
+  type Locator,
   type Page,
   type TestInfo,
 } from '@playwright/test';
@@ -371,6 +372,17 @@ export const test = base.extend<Fixtures>({
     await use(await launch());
   },
 });
+
+/**
+ * Points at a word until its card is shown. More than once where need be: after a layout the window looks again at what is
+ * under the pointer, and may take it to be where it was before.
+ */
+export async function pointAt(word: Locator, card: Locator): Promise<void> {
+  await expect(async () => {
+    await word.hover();
+    await expect(card).toBeVisible({ timeout: 1_000 });
+  }).toPass();
+}
 
 async function attachOnFailure(app: Seamlab, testInfo: TestInfo): Promise<void> {
   if (testInfo.status === testInfo.expectedStatus) return;

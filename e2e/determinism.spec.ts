@@ -4,6 +4,7 @@ import type { Input } from '../src-lab/input';
 import { inputsOf } from '../src-lab/testing/inputs';
 import { TRACE_FILTER, type InputReply, type SessionView } from '../src-lab/view';
 import { labFolders } from '../src-main/labs';
+import type { Envelope } from '../src-main/contract';
 import { Course } from '../src-main/course';
 import { makeWorkshop } from '../src-main/workbench';
 import type { Workshop } from '../src-main/workshop';
@@ -25,15 +26,16 @@ interface Attempt {
 /** A new attempt in the application: its simulator is a worker of Electron. */
 async function inElectron(app: Seamlab, lab: string, inputs: readonly Input[]): Promise<Attempt> {
   const begin = await app.call('lab.restart', { lab });
+  // As text: a tree of values is looked through one by one on its way out of the window.
   const answers = await app.page.evaluate(
     async ([session, all]) => {
       const made = [];
       for (const input of all) made.push(await window.seamlab.call('lab.input', { session, input }));
-      return made;
+      return JSON.stringify(made);
     },
     [begin.session, inputs] as const,
   );
-  const replies = answers.map((answer) => {
+  const replies = (JSON.parse(answers) as Envelope[]).map((answer) => {
     if (!answer.ok) throw new Error(answer.message);
     return answer.value as InputReply;
   });
@@ -49,7 +51,8 @@ async function inNode(
 ): Promise<Attempt> {
   const opened = await workshop.open({ lab, session, started: 0, kept: null, filter: TRACE_FILTER });
   if (opened.kind !== 'open') throw new Error(opened.kind);
-  const replies = inputs.map((input) => workshop.apply(session, input, 0)!.reply);
+  const answers = inputs.map((input) => workshop.apply(session, input, 0)!.reply);
+  const replies = JSON.parse(JSON.stringify(answers)) as InputReply[];
   const end = workshop.view(session)!;
   workshop.close(session);
   return { begin: opened.view, replies, end };

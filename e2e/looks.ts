@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import axe, { type AxeResults } from 'axe-core';
+import axe, { type AxeResults, type RunOnly } from 'axe-core';
 import { join } from 'node:path';
 import { expect, root, type Seamlab } from './app';
 
@@ -18,15 +18,24 @@ export async function still(page: Page): Promise<void> {
   );
 }
 
-/** What axe finds wrong with the page as it is: `rule: what, at where`, one an element. */
-export async function violations(page: Page): Promise<string[]> {
+/** Those of its rules that look at colours: of the others a theme changes nothing. */
+const OF_COLOURS = ['color-contrast', 'link-in-text-block'];
+
+/**
+ * What axe finds wrong with the page as it is: `rule: what, at where`, one an element.
+ *
+ * @param rules - `colours`: those alone, for a page that was seen in another theme before
+ */
+export async function violations(page: Page, rules: 'all' | 'colours' = 'all'): Promise<string[]> {
   await still(page);
   // By the debugger's way in: the page itself takes no scripts.
   if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source);
-  const found = await page.evaluate(async (tags) => {
+  const runOnly: RunOnly =
+    rules === 'all' ? { type: 'tag', values: TAGS } : { type: 'rule', values: OF_COLOURS };
+  const found = await page.evaluate(async (only) => {
     const { run } = (globalThis as unknown as { axe: typeof axe }).axe;
-    return run({ runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] });
-  }, TAGS);
+    return run({ runOnly: only, resultTypes: ['violations'] });
+  }, runOnly);
   return (found as AxeResults).violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ target, any }) => `${id}: ${help}, at ${target.join(' ')}: ${any[0]?.message ?? ''}`),
   );

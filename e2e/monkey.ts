@@ -1,7 +1,7 @@
 import type { Page } from '@playwright/test';
 import { DEFAULT_BINDINGS } from '../src-renderer/shortcuts';
 import { Random } from '../src-sim/testing/fuzz';
-import { expect, type Seamlab } from './app';
+import { expect, pointAt, type Seamlab } from './app';
 
 type Point = readonly [x: number, y: number];
 /** One thing that is done. A list of them is data: it is written down, and done again. */
@@ -107,11 +107,7 @@ export class Monkey {
   async visit(): Promise<void> {
     const page = this.#page;
     await page.getByRole('button', { name: /^Lab 3:/ }).click();
-    await page
-      .getByRole('button', { name: /^source / })
-      .first()
-      .hover();
-    await expect(page.getByRole('tooltip')).toBeVisible();
+    await pointAt(page.getByRole('button', { name: /^source / }).first(), page.getByRole('tooltip'));
     const lasting = await page.evaluateHandle(() => {
       const { animate } = Element.prototype;
       Element.prototype.animate = function (frames) {

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { NO_AIDS, TRACE_LOOK } from '../src-main/contract';
 import type { Bridge, Envelope, LabSummary, Notice } from '../src-main/contract';
 import { App } from './app.svelte';
@@ -65,6 +65,10 @@ function screen(answers: Answers = {}) {
   return { app, calls, emit: (name: string, payload: unknown) => listeners.get(name)!(payload) };
 }
 const notice = (id: string, what = ''): Notice => ({ id, tone: 'info', what, kept: '', todo: '' });
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe('starting', () => {
   test('shows the course when no lab was open', async () => {
@@ -232,7 +236,6 @@ describe('commands', () => {
     expect(calls).toEqual([]);
     vi.runAllTimers();
     expect(calls).toEqual([['settings.set', { panes: { lab: [33.3, 66.7] } }]]);
-    vi.useRealTimers();
   });
 });
 
