@@ -84,8 +84,11 @@ describe('what the screen is told', () => {
 
   test('a view has every field with its documentation, every action, and no answer', () => {
     const { first } = new Screen();
-    expect(first.machine.fields).toHaveLength(first.machine.values.length);
-    expect(first.machine.fields.find(({ path }) => path === 'td.vcpu1.mp_state')).toMatchObject({
+    const { paths, kinds, kindOf } = first.machine.fields;
+    expect(paths).toHaveLength(first.machine.values.length);
+    const kindAt = (path: string) => kinds[kindOf[paths.indexOf(path)]!];
+    expect(kindAt('td.vcpu0.mp_state'), 'told once').toBe(kindAt('td.vcpu1.mp_state'));
+    expect(kindAt('td.vcpu1.mp_state')).toMatchObject({
       kind: 'name',
       names: expect.arrayContaining(['RUNNABLE', 'INIT_RECEIVED']) as unknown,
     });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { heldLocks, returnName, type Timeline } from '../src-sim';
+import { heldLocks, returnName, type Leaf, type Timeline } from '../src-sim';
 import { ACTIONS, ACTORS, commandOf, type ActionDeclaration } from '../src-sim/scenario/action';
 import { kindOf } from './checkpoints/kinds';
 import { figureOf } from './diagram';
@@ -13,7 +13,6 @@ import type {
   CheckpointView,
   Comparison,
   EventView,
-  FieldDoc,
   InputReply,
   LabView,
   MachineDelta,
@@ -106,15 +105,7 @@ export class Shown {
     const { leaves } = timeline.machine.layout;
     const { changed: _changed, ...rest } = this.delta(viewed);
     return {
-      fields: leaves.map(({ path, doc, source, layer, kind, width, names }): FieldDoc => ({
-        path,
-        doc,
-        source,
-        layer,
-        kind,
-        width,
-        names: [...names],
-      })),
+      fields: fieldsOf(leaves),
       values: [...this.told[viewed]!.values],
       ...rest,
       hash: timeline.machine.hash(),
@@ -151,6 +142,20 @@ export class Shown {
       compare: comparison(this.session),
     };
   }
+}
+
+/** The fields of a layout: those that are declared once are told once. */
+function fieldsOf(leaves: readonly Leaf[]): MachineView['fields'] {
+  const declared = [...new Map(leaves.map((leaf) => [leaf.field, leaf])).values()];
+  const kinds = new Map(declared.map(({ field }, i) => [field, i]));
+  return {
+    paths: leaves.map(({ path }) => path),
+    kinds: declared.map(({ doc, source, layer, kind, width, names }) => ({
+      ...{ doc, source, layer, kind, width },
+      names: [...names],
+    })),
+    kindOf: leaves.map(({ field }) => kinds.get(field)!),
+  };
 }
 
 function comparison({ rig, viewed, differences }: LabSession): Comparison | null {

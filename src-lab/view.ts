@@ -214,9 +214,8 @@ export type ProgressView = z.infer<typeof ProgressView>;
 
 export { Layer };
 
-/** Documentation of one state field; constant for a session. Values travel separately, by index. */
-export const FieldDoc = z.strictObject({
-  path: Text,
+/** Documentation of state fields that differ in their paths alone, as those of two vCPUs do. */
+const FieldKind = z.strictObject({
   doc: Text,
   source: Text,
   layer: Layer,
@@ -226,7 +225,24 @@ export const FieldDoc = z.strictObject({
   /** Every value a `name` field can have. */
   names: z.array(Text),
 });
-export type FieldDoc = z.infer<typeof FieldDoc>;
+
+/** Every state field; constant for a session. Values travel separately, by index. */
+const Fields = z
+  .strictObject({
+    paths: z.array(Text),
+    kinds: z.array(FieldKind),
+    /** Of each path, the index of its kind. */
+    kindOf: z.array(z.int()),
+  })
+  .refine(
+    ({ paths, kinds, kindOf }) => kindOf.length === paths.length && kindOf.every((kind) => kind in kinds),
+    'every path has a kind',
+  );
+
+/** Documentation of one state field. */
+export interface FieldDoc extends z.infer<typeof FieldKind> {
+  readonly path: string;
+}
 
 export const ThreadView = z.strictObject({
   /** `vmm`, `td.vcpu0`, ... */
@@ -415,7 +431,7 @@ export type SandboxView = z.infer<typeof SandboxView>;
 
 /** The machine at one moment, whole. Sent when a session opens and after a jump between branches. */
 export const MachineView = z.strictObject({
-  fields: z.array(FieldDoc),
+  fields: Fields,
   values: z.array(Text),
   threads: z.array(ThreadView),
   locks: z.array(LockView),

@@ -77,9 +77,9 @@ export const delta = (rest: Partial<MachineDelta> = {}): MachineDelta => ({
 });
 
 export function sessionView(rest: Partial<SessionView> = {}): SessionView {
-  const field = (path: string) => ({
-    path,
-    doc: path,
+  const paths = ['td.vcpu0.mp_state', 'last.return'];
+  const kind = (doc: string) => ({
+    doc,
     source: '',
     layer: 'kvm' as const,
     kind: 'number' as const,
@@ -138,7 +138,7 @@ export function sessionView(rest: Partial<SessionView> = {}): SessionView {
     },
     machine: {
       ...now,
-      fields: [field('td.vcpu0.mp_state'), field('last.return')],
+      fields: { paths, kinds: paths.map(kind), kindOf: [0, 1] },
       values: ['RUNNABLE', '0'],
       hash: '0'.repeat(16),
     },

@@ -82,6 +82,8 @@ export class MachineState {
   /** Events that are to be asked for next. */
   #wanted: readonly number[] | null = null;
   #asking = false;
+  /** The fields as main tells them. */
+  readonly #told: MachineView['fields'];
   readonly #indexOf: ReadonlyMap<string, number>;
   readonly #read: ReadEvents;
 
@@ -92,8 +94,9 @@ export class MachineState {
     readonly on: 'a' | 'b' = view.compare?.viewed ?? 'a',
   ) {
     this.#read = read;
-    this.fields = view.fields;
-    this.paths = view.fields.map(({ path }) => path);
+    const { paths, kinds, kindOf } = (this.#told = view.fields);
+    this.fields = paths.map((path, i) => ({ path, ...kinds[kindOf[i]!]! }));
+    this.paths = paths;
     this.#indexOf = new Map(this.paths.map((path, i) => [path, i]));
     this.values = view.values;
     this.#takeOver(view);
@@ -103,7 +106,7 @@ export class MachineState {
   first({ changed, ...now }: MachineDelta): MachineState {
     const values = this.fields.map(() => '');
     for (const [i, value] of changed) values[i] = value;
-    const view = { ...now, fields: [...this.fields], values, hash: '' };
+    const view = { ...now, fields: this.#told, values, hash: '' };
     return new MachineState(view, this.#read, this.on === 'a' ? 'b' : 'a');
   }
 
