@@ -49,7 +49,9 @@ test('whatever is pressed, typed and dragged: nothing is complained of, and what
     while (!isOver(part)) await watched(() => monkey.act());
     await watched(() => monkey.goHome());
     if (MINUTES === 0) return null;
-    // The worker keeps the session that was closed last: each time the same one.
+    // The worker keeps the scenarios, which one that was started anew has not read yet, and the session that was closed
+    // last: each time the same one.
+    await app.call('sandbox.choices', {});
     await app.call('lab.open', { lab: 'init-sipi' });
     await app.call('lab.restart', { lab: 'init-sipi' });
     await app.call('lab.close', {});
