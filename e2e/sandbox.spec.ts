@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseScenario } from '../src-sim/scenario/scenario';
 import { runScenario } from '../src-sim/scenario/runner';
-import { expect, test, type Seamlab } from './app';
+import { expect, root, test, type Seamlab } from './app';
 import { Learner, readCourse } from './learner';
 import { draw, misfits, violations, wear } from './looks';
 
@@ -160,4 +160,31 @@ test('a run is compared with an earlier attempt: together as far as both went th
   const done = page.getByRole('region', { name: 'Notebook' }).getByRole('listitem');
   await expect(done).toHaveText([/boot td/, /KVM_NMI/, /A.*KVM_NMI|KVM_NMI.*A/, /B.*KVM_SMI|KVM_SMI.*B/]);
   await looked(app, 'attempts compared');
+});
+
+test('the rest of a scenario is done although a stop halts it: it goes on, and ends as the scenario does', async ({
+  app,
+}) => {
+  const { page } = app;
+  const learner = new Learner(page, course);
+  const name = 'device-posts-into-the-pir';
+  await app.call('sandbox.begin', {
+    wanted: { from: 'scenario', scenario: name, perform: false, against: null },
+  });
+  await page.reload();
+  const notebook = page.getByRole('region', { name: 'Notebook' });
+  const rest = notebook.getByRole('button', { name: 'Do the rest' });
+  await learner.command('stop event=kvm_entry');
+  await learner.command('stop event=guest_takes_irq');
+  for (const event of ['kvm_entry', 'guest_takes_irq']) {
+    await rest.click();
+    await expect(page.getByRole('contentinfo')).toContainText(`${event} happened`);
+  }
+  await rest.click();
+  await expect(notebook).toContainText('All its steps are done.');
+
+  const file = join(root, 'src-sim', 'scenario', 'examples', `${name}.yaml`);
+  const read = parseScenario(readFileSync(file, 'utf8'));
+  const { machine } = await app.call('lab.open', { lab: 'sandbox' });
+  expect(read.ok && runScenario(read.value).hash).toBe(machine.hash);
 });

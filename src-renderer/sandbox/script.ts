@@ -3,11 +3,13 @@
  * one that a stop has halted complete it, until a run comes to its end: they stand for no step of their own.
  *
  * @param done - what was done since the machine began; cut: only the beginning of it.
+ * @returns halted: nothing was done after a step that a stop has halted, and a run brings it to its end. An atomic step
+ *          has none but the one it is told.
  */
 export function stepsDone(
   steps: readonly { readonly command: string }[],
   done: readonly { readonly command: string; readonly cut: boolean }[],
-): number {
+): { readonly count: number; readonly halted: boolean } {
   let count = 0;
   let halted = false;
   for (const { command, cut } of done) {
@@ -15,9 +17,9 @@ export function stepsDone(
       count++;
       halted = cut;
     } else if (halted && GOES_ON.test(command)) halted = cut || command !== 'run';
-    else break;
+    else return { count, halted: false };
   }
-  return count;
+  return { count, halted: halted && !steps[count - 1]!.command.startsWith('step ') };
 }
 
 const GOES_ON = /^(?:run$|step )/;
