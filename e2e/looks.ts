@@ -158,3 +158,11 @@ export async function misfits(page: Page, roaming: readonly string[] = []): Prom
     return [...new Set(found)];
   }, roaming);
 }
+
+/** Fails when something cannot be seen or reached once the page has come to rest: sizes that are measured follow the window's. */
+export async function fits(page: Page, roaming: readonly string[], name: string): Promise<void> {
+  await expect
+    .configure({ soft: true })
+    .poll(() => misfits(page, roaming), { message: name })
+    .toEqual([]);
+}
