@@ -88,6 +88,11 @@ describe('what the screen is told', () => {
     expect(paths).toHaveLength(first.machine.values.length);
     const kindAt = (path: string) => kinds[kindOf[paths.indexOf(path)]!];
     expect(kindAt('td.vcpu0.mp_state'), 'told once').toBe(kindAt('td.vcpu1.mp_state'));
+    const pathless = { ...first.machine.fields, kindOf: kindOf.with(0, kinds.length) };
+    expect(SessionView.safeParse(first).success).toBe(true);
+    expect(SessionView.safeParse({ ...first, machine: { ...first.machine, fields: pathless } }).success).toBe(
+      false,
+    );
     expect(kindAt('td.vcpu1.mp_state')).toMatchObject({
       kind: 'name',
       names: expect.arrayContaining(['RUNNABLE', 'INIT_RECEIVED']) as unknown,

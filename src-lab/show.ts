@@ -151,7 +151,11 @@ function fieldsOf(leaves: readonly Leaf[]): MachineView['fields'] {
   return {
     paths: leaves.map(({ path }) => path),
     kinds: declared.map(({ doc, source, layer, kind, width, names }) => ({
-      ...{ doc, source, layer, kind, width },
+      doc,
+      source,
+      layer,
+      kind,
+      width,
       names: [...names],
     })),
     kindOf: leaves.map(({ field }) => kinds.get(field)!),
