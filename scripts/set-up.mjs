@@ -303,9 +303,14 @@ export async function setUp({
  */
 export async function ensureDisplay() {
   if (hasDisplay()) return { env: {}, stop: () => undefined };
-  const server = spawn('Xvfb', ['-displayfd', '3', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp'], {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-  });
+  // Without -noreset it begins anew whenever its last window has gone, and refuses whoever comes meanwhile.
+  const server = spawn(
+    'Xvfb',
+    ['-displayfd', '3', '-screen', '0', '1600x1000x24', '-nolisten', 'tcp', '-noreset'],
+    {
+      stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    },
+  );
   const number = await new Promise((resolve, reject) => {
     let text = '';
     server.stdio[3]?.on('data', (chunk) => {
